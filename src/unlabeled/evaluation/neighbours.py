@@ -1,0 +1,127 @@
+"""Do nearest neighbours share a class? Accuracy of a vote, without any training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unlabeled.errors import OptionError
+from unlabeled.evaluation.arrays import (
+    CHUNK,
+    Features,
+    Labels,
+    blocks,
+    encoded,
+    features,
+    labels,
+    same_width,
+    unit_rows,
+)
+from unlabeled.evaluation.classification import Classification, decoded
+
+
+def knn(
+    train: Features,
+    train_labels: Labels,
+    test: Features,
+    test_labels: Labels,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    weights: Literal["similarity", "majority"] = "similarity",
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> float:
+    """Accuracy, in [0, 1], of a vote among the k nearest train samples.
+
+    score_c = Σ over the k nearest of class c of w, with w = exp(cosine / temperature), or
+    1 / (distance + 1e-5) for `metric="euclidean"`, or 1 for `weights="majority"`; the class with the highest
+    score is predicted. Equal scores go to the class of the nearest neighbour among them.
+
+    Shapes: train (n, dim), test (m, dim), one label (whole number or string) a row. A row of zeros has
+    cosine 0 with everything. Memory is bounded: a few million similarities are held at once.
+    A class that only the test set has can never be predicted and counts as wrong.
+    Refused: unequal lengths or widths, no rows, NaN, missing labels (-1), one class only, k outside [1, n].
+    Source: Wu, Xiong, Yu, Lin, 2018, arXiv:1805.01978 (temperature 0.07, there with
+    k = 200); the Euclidean weights are those of solo-learn.
+    """
+    return knn_details(
+        train, train_labels, test, test_labels, k=k, temperature=temperature, weights=weights, metric=metric
+    ).accuracy
+
+
+def knn_details(
+    train: Features,
+    train_labels: Labels,
+    test: Features,
+    test_labels: Labels,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    weights: Literal["similarity", "majority"] = "similarity",
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> Classification:
+    """As `knn`, with the predictions and the accuracy of each class."""
+    known, asked = features(train, "train"), features(test, "test")
+    same_width(train=known, test=asked)
+    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
+    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
+    if not 1 <= k <= len(known):
+        raise OptionError(f"k is {k} and train has {len(known)} rows: give 1 <= k <= {len(known)}")
+    if not 1e-6 <= temperature < float("inf"):
+        raise OptionError(f"temperature is {temperature}: give a number above 0, such as 0.07")
+    if weights not in ("similarity", "majority"):
+        raise OptionError(f"weights is {weights!r}: give 'similarity' or 'majority'")
+    if metric not in ("cosine", "euclidean"):
+        raise OptionError(f"metric is {metric!r}: give 'cosine' or 'euclidean'")
+    classes, places, _ = encoded(y_train, y_test)
+    votes = torch.from_numpy(places).to(known.device)
+    asked = asked.to(known.device)
+
+    predicted = []
+    for _, rows in blocks(asked, width=max(known.shape[1], CHUNK // 256, len(classes))):
+        closeness, neighbours = nearest(rows, known, k, metric)
+        if weights == "majority":
+            weight = torch.ones_like(closeness)
+        elif metric == "cosine":
+            # the largest is taken off first: the same winner, and no overflow
+            weight = ((closeness - closeness[:, :1]) / temperature).exp()
+        else:
+            weight = 1 / (1e-5 - closeness)
+        predicted.append(vote(votes[neighbours], weight, len(classes)))
+    return decoded(classes, torch.cat(predicted).cpu().numpy(), y_test)
+
+
+def nearest(rows: Tensor, known: Tensor, k: int, metric: str) -> tuple[Tensor, Tensor]:
+    """(rows, k) closeness and places of the k nearest of `known`, nearest first.
+
+    Closeness is the cosine, or minus the distance. `known` passes in blocks; the best k so far are kept.
+    """
+    best: Tensor | None = None
+    places: Tensor | None = None
+    for start, block in blocks(known, width=max(len(rows), known.shape[1])):
+        if metric == "cosine":
+            closeness = unit_rows(rows) @ unit_rows(block).T
+        else:
+            # differences, not |a|² + |b|² - 2ab: that cancels, and rows far from 0 would seem equal
+            wide = torch.promote_types(rows.dtype, torch.float32)
+            closeness = -torch.cdist(
+                rows.to(wide), block.to(wide), compute_mode="donot_use_mm_for_euclid_dist"
+            )
+        here = torch.arange(start, start + len(block), device=known.device).expand(len(rows), -1)
+        if best is not None and places is not None:
+            closeness, here = torch.cat([best, closeness], 1), torch.cat([places, here], 1)
+        best, order = closeness.topk(min(k, closeness.shape[1]), dim=1)
+        places = here.gather(1, order)
+    assert best is not None and places is not None
+    return best, places
+
+
+def vote(classes_of: Tensor, weight: Tensor, classes: int) -> Tensor:
+    """(rows,) winning class from the classes and weights of the neighbours (rows, k), nearest first."""
+    scores = weight.new_zeros(len(weight), classes).scatter_add_(1, classes_of, weight)
+    # among equal scores the class met first, going outwards from the nearest
+    mine = scores.gather(1, classes_of)
+    first = (mine >= mine.amax(1, keepdim=True) * (1 - 1e-6)).int().argmax(1, keepdim=True)
+    return classes_of.gather(1, first).squeeze(1)

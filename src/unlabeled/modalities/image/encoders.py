@@ -1,0 +1,549 @@
+"""The encoders of images: a small convolutional net, a small ViT, any timm model, a user's own module.
+
+Every one takes (batch, bands, height, width), uint8 or floating point from 0 to 1, and normalises inside.
+`build` opens them by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from unlabeled.errors import OptionError, missing, nearest
+from unlabeled.modalities.image.tokens import patchify, unit
+from unlabeled.parts.encoder import Encoded, Encoder
+from unlabeled.parts.transformer import Block, initialise, sincos
+
+SMALL = 64
+"""up to this many pixels a side, timm models get a stem that does not throw the image away"""
+
+
+def build(
+    name: str,
+    *,
+    size: tuple[int, int],
+    bands: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    patch: int | None = None,
+    **options: Any,
+) -> Encoder:
+    """The encoder called `name` for images of `size` (height, width) with `bands` bands.
+
+    `mean` and `std`: one number a band, of pixels from 0 to 1. `patch`: side of a token in pixels, for
+    encoders that have tokens. `build(**encoder.spec, size=…, …)` builds the same architecture again.
+
+    Refused: an unknown name or option (with the nearest known), 'custom', a size that the patch does not
+    divide.
+    """
+    if name == "custom":
+        raise OptionError(
+            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
+            "as in ul.load(path, encoder=module)"
+        )
+    standardise = Standardise(bands, mean, std)
+    if name in OWN:
+        _check_options(name, options, OWN[name])
+        if name == "vit":
+            return VisionTransformer(standardise, size=size, patch=patch, **options)
+        return ConvNet(standardise, size=size, **options)
+    if not _in_timm(name):
+        raise OptionError(f"unknown encoder {name!r}: {_nearest_encoder(name)}")
+    _check_options(name, options, Timm)
+    return _timm(name, standardise, size=size, patch=patch, **options)
+
+
+def wrap(
+    module: nn.Module,
+    example_x: Tensor,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Encoder:
+    """A user's own module as an encoder; one that already is an `Encoder` comes back as it is.
+
+    `example_x`: a few images (batch, bands, height, width), to find out how wide the features are. `mean` and
+    `std`, one number a band: the module then sees standardised pixels; without them, pixels from 0 to 1.
+    """
+    if isinstance(module, Encoder):
+        return module
+    bands = example_x.shape[1]
+    standardise = Standardise(
+        bands, [0.0] * bands if mean is None else mean, [1.0] * bands if std is None else std
+    )
+    return Wrapped(module, standardise, example_x)
+
+
+class Standardise(nn.Module):
+    """Pixels (uint8, or floats from 0 to 1) to numbers around zero: minus mean, over deviation, per band."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, bands: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if bands < 1 or len(mean) != bands or len(std) != bands:
+            raise OptionError(
+                f"{bands} bands need as many means and deviations, not {len(mean)} and {len(std)}"
+            )
+        if not all(value > 0 for value in std):
+            raise OptionError(f"every band needs a standard deviation above 0, not {list(std)}")
+        self.bands = bands
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, bands, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, bands, 1, 1))
+
+    def forward(self, x: Tensor) -> Float[Tensor, "batch bands height width"]:
+        if x.ndim != 4:
+            raise OptionError(f"images come as (batch, bands, height, width), not {tuple(x.shape)}")
+        if x.shape[1] != self.bands:
+            raise OptionError(f"this encoder was built for {self.bands} bands and got images of {x.shape[1]}")
+        return (unit(x) - self.mean) / self.std
+
+
+class ConvNet(Encoder):
+    """A small residual net for small images, fast on a processor.
+
+    A stem at full size, then one stage for every halving down to 4 pixels (at most three), each twice as
+    wide as the one before; features are the mean over the last map. Images of 64 pixels and more are halved
+    in the stem first, as often as it takes. `width` is that of the first stage. `layers` are the stages'
+    maps; `tokens` the places of the last map, row by row: they can be looked at, but not left out.
+    """
+
+    def __init__(self, standardise: Standardise, *, size: tuple[int, int], width: int = 64) -> None:
+        super().__init__()
+        _check_at_least("convnet", "width", width, 2)
+        self.spec = {"name": "convnet", "width": width}
+        self.standardise = standardise
+        side = min(size)
+        shrink = 1
+        while side // shrink >= 2 * 32:
+            shrink *= 2
+        stages = 3 if side >= 16 else 2
+        stem = width // 2
+        self.stem = nn.Sequential(
+            _conv(standardise.bands, stem, 3 if shrink == 1 else 2 * shrink - 1, stride=shrink),
+            nn.ReLU(inplace=True),
+        )
+        widths = [stem, *(width * 2**i for i in range(stages))]
+        self.stages = nn.ModuleList(
+            Residual(before, after, stride=1 if stages == 2 and before == stem else 2)
+            for before, after in pairwise(widths)
+        )
+        self.dim = widths[-1]
+        self.to(memory_format=torch.channels_last)
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        self.refuse(keep=keep, mask=mask, present=present)
+        x = self.stem(self.standardise(x.contiguous(memory_format=torch.channels_last)))
+        layers = []
+        for stage in self.stages:
+            x = stage(x)
+            layers.append(x)
+        return Encoded(_at_least_float32(x).mean((2, 3)), x.flatten(2).transpose(1, 2), tuple(layers))
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions and a way around them (averaged where the map shrinks, 1×1 where it widens)."""
+
+    def __init__(self, before: int, after: int, *, stride: int) -> None:
+        super().__init__()
+        self.first = _conv(before, after, 3, stride=stride)
+        self.second = _conv(after, after, 3)
+        around: list[nn.Module] = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
+        around += [_conv(before, after, 1)] if before != after else []
+        self.around = nn.Sequential(*around)
+
+    def forward(
+        self, x: Float[Tensor, "batch before height width"]
+    ) -> Float[Tensor, "batch after rows columns"]:
+        return F.relu(self.second(F.relu(self.first(x), inplace=True)) + self.around(x), inplace=True)
+
+
+def _conv(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, nn.BatchNorm2d(after))
+
+
+class VisionTransformer(Encoder):
+    """A small ViT that computes only the tokens it is asked for.
+
+    Patches of `patch` pixels become tokens through a linear layer, with fixed sine-cosine positions; a class
+    token (at position zero) goes along. `pool`: features are the mean of the tokens ("mean") or the class
+    token ("cls"), after the last norm. Images of another size than `size` are spread over the same grid: their
+    positions are scaled to it, so that a crop's corner sits at the grid's corner.
+    `layers` are the tokens after every block, without the class token.
+    """
+
+    leaves_out = True
+    position: Tensor
+
+    def __init__(
+        self,
+        standardise: Standardise,
+        *,
+        size: tuple[int, int],
+        patch: int | None,
+        width: int = 192,
+        depth: int = 4,
+        heads: int = 3,
+        pool: str = "mean",
+    ) -> None:
+        super().__init__()
+        for option, value in {"width": width, "depth": depth, "heads": heads}.items():
+            _check_at_least("vit", option, value, 1)
+        if pool not in ("mean", "cls"):
+            raise OptionError(f"vit: pool must be 'mean' or 'cls', not {pool!r}")
+        self.spec = {"name": "vit", "width": width, "depth": depth, "heads": heads, "pool": pool}
+        self.dim, self.pool = width, pool
+        self.standardise = standardise
+        self.patch = _check_patch("vit", size, patch)
+        self.grid = (size[0] // self.patch, size[1] // self.patch)
+        self.embed = nn.Linear(standardise.bands * self.patch**2, width)
+        # follows from the size of the images, so it is not part of what is saved
+        self.register_buffer("position", self._positions(self.grid), persistent=False)
+        self.cls_token = nn.Parameter(torch.zeros(width))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.apply(initialise)
+        nn.init.normal_(self.cls_token, std=0.02)
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        x = self.standardise(x)
+        grid = _grid("vit", x, self.patch)
+        position = self.position if grid == self.grid else self._positions(grid, x.device)
+        tokens = self.embed(patchify(x, self.patch))
+        _check_tokens("vit", tokens, keep=keep, mask=mask, present=present)
+        tokens = _hide(tokens, mask, mask_token) + position
+        if keep is not None:
+            # positions first, computation after: what is left out costs nothing from here on
+            tokens = _choose(tokens, keep)
+            present = None if present is None else present.gather(1, keep)
+        tokens = torch.cat([self.cls_token.to(tokens.dtype).expand(len(tokens), 1, -1), tokens], dim=1)
+        everywhere = None if present is None else F.pad(present, (1, 0), value=True)
+        layers = []
+        for block in self.blocks:
+            tokens = block(tokens, everywhere)
+            layers.append(tokens[:, 1:])
+        tokens = self.norm(tokens)
+        features = tokens[:, 0] if self.pool == "cls" else _mean(tokens[:, 1:], present)
+        return Encoded(_at_least_float32(features), tokens[:, 1:], tuple(layers))
+
+    def _positions(
+        self, grid: tuple[int, int], device: torch.device | None = None
+    ) -> Float[Tensor, "tokens dim"]:
+        axes = [
+            (torch.arange(count, device=device) + 0.5) * (native / count) - 0.5
+            for count, native in zip(grid, self.grid, strict=True)
+        ]
+        return sincos(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 2), self.dim)
+
+
+class Timm(Encoder):
+    """Any model of timm that is not a plain ViT: features as timm pools them, and the places of its last map.
+
+    `tokens` can be looked at, but not left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        standardise: Standardise,
+        *,
+        size: tuple[int, int],
+        patch: int | None,
+        pretrained: bool = False,
+    ) -> None:
+        super().__init__()
+        self.spec = {"name": name, "pretrained": pretrained}
+        self.standardise = standardise
+        self.net = _create(name, standardise.bands, size, patch, pretrained)
+        # the weights of a pretrained stem are worth more than its resolution
+        if max(size) <= SMALL and not pretrained:
+            _small_stem(self.net)
+        self.to(memory_format=torch.channels_last)
+        self.dim = self._measure(name, size)
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        self.refuse(keep=keep, mask=mask, present=present)
+        x = self.standardise(x.contiguous(memory_format=torch.channels_last))
+        last = self.net.forward_features(x)
+        return Encoded(_at_least_float32(self.net.forward_head(last)), self._tokens(last))
+
+    def _tokens(self, last: Tensor) -> Float[Tensor, "batch tokens dim"] | None:
+        if last.ndim == 3:
+            return last[:, int(getattr(self.net, "num_prefix_tokens", 0)) :]
+        if last.ndim != 4:
+            return None
+        channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+        return last.flatten(1, 2) if channels_last else last.flatten(2).transpose(1, 2)
+
+    def _measure(self, name: str, size: tuple[int, int]) -> int:
+        try:
+            return _width(self, torch.zeros(2, self.standardise.bands, *size))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            side = f"{size[0]} × {size[1]} px"
+            raise OptionError(f"encoder {name!r} does not take images of {side}: {error}") from error
+
+
+class TimmTransformer(Timm):
+    """A plain ViT of timm: its tokens are the modality's patches, and can be hidden or left out."""
+
+    leaves_out = True
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        net, name = self.net, str(self.spec["name"])
+        if present is not None:
+            raise OptionError(f"encoder {name!r} cannot be told which tokens are present: choose 'vit'")
+        x = self.standardise(x)
+        rows, columns = _grid(name, x, int(net.patch_embed.patch_size[0]))
+        tokens = net.patch_embed(x).reshape(len(x), rows * columns, -1)
+        _check_tokens(name, tokens, keep=keep, mask=mask)
+        tokens = _hide(tokens, mask, mask_token)
+        tokens = net._pos_embed(tokens.reshape(len(x), rows, columns, -1))
+        extra = int(net.num_prefix_tokens)
+        if keep is not None:
+            tokens = torch.cat([tokens[:, :extra], _choose(tokens[:, extra:], keep)], dim=1)
+        tokens = net.norm_pre(tokens)
+        layers = []
+        for block in net.blocks:
+            tokens = block(tokens)
+            layers.append(tokens[:, extra:])
+        tokens = net.norm(tokens)
+        return Encoded(_at_least_float32(net.forward_head(tokens)), tokens[:, extra:], tuple(layers))
+
+
+class Wrapped(Encoder):
+    """A user's own module: called with standardised images; maps and tokens are averaged to features."""
+
+    def __init__(self, module: nn.Module, standardise: Standardise, example_x: Tensor) -> None:
+        super().__init__()
+        self.spec = {"name": "custom"}
+        self.standardise = standardise
+        self.module = module
+        self.dim = _width(self, example_x)
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        self.refuse(keep=keep, mask=mask, present=present)
+        given = self.module(self.standardise(x))
+        if not isinstance(given, Tensor) or given.ndim < 2 or len(given) != len(x):
+            what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise OptionError(
+                f"your module gave {what} for {len(x)} images: it must give a tensor (batch, dim), or maps "
+                "(batch, dim, height, width), or tokens (batch, tokens, dim)"
+            )
+        given = _at_least_float32(given)
+        if given.ndim == 3:
+            return Encoded(given.mean(1), given)
+        return Encoded(given.mean((2, 3)) if given.ndim == 4 else given.flatten(1))
+
+
+OWN: Mapping[str, Callable[..., Encoder]] = {"convnet": ConvNet, "vit": VisionTransformer}
+
+
+# tokens
+
+
+def _hide(
+    tokens: Tensor, mask: Tensor | None, mask_token: Tensor | None
+) -> Float[Tensor, "batch tokens dim"]:
+    if mask is None:
+        return tokens
+    if mask_token is None:
+        raise OptionError("mask= hides tokens behind mask_token=, which was not given")
+    return torch.where(mask[:, :, None], mask_token.to(tokens.dtype), tokens)
+
+
+def _choose(tokens: Tensor, keep: Tensor) -> Float[Tensor, "batch kept dim"]:
+    return tokens.gather(1, keep[:, :, None].expand(-1, -1, tokens.shape[2]))
+
+
+def _mean(tokens: Tensor, present: Tensor | None) -> Float[Tensor, "batch dim"]:
+    tokens = _at_least_float32(tokens)
+    if present is None:
+        return tokens.mean(1)
+    # zero where nothing is present, rather than not a number
+    return tokens.masked_fill(~present[:, :, None], 0).sum(1) / present.sum(1, keepdim=True).clamp(min=1)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.element_size() < 4 else x
+
+
+# checks
+
+
+def _check_tokens(name: str, tokens: Tensor, **given: Tensor | None) -> None:
+    batch, count = tokens.shape[:2]
+    for what, value in given.items():
+        if value is None:
+            continue
+        wanted = f"({batch}, {count})" if what != "keep" else f"({batch}, up to {count})"
+        if value.ndim != 2 or len(value) != batch or (what != "keep" and value.shape[1] != count):
+            raise OptionError(f"{name}: {what} is {tuple(value.shape)} and must be {wanted} for these images")
+
+
+def _check_patch(name: str, size: tuple[int, int], patch: int | None) -> int:
+    if patch is None:
+        raise OptionError(
+            f"encoder {name!r} cuts images into patches: say patch=, a divisor of {size[0]} and {size[1]}"
+        )
+    _check_at_least(name, "patch", patch, 1)
+    for side in size:
+        if side % patch:
+            lower, upper = side // patch * patch, (side // patch + 1) * patch
+            near = f"{lower} or {upper}" if lower else f"{upper}"
+            raise OptionError(
+                f"{name}: image size {side} is not divisible by the patch size {patch}: "
+                f"take size {near}, or another patch"
+            )
+    return patch
+
+
+def _grid(name: str, x: Tensor, patch: int) -> tuple[int, int]:
+    size = (int(x.shape[2]), int(x.shape[3]))
+    _check_patch(name, size, patch)
+    return size[0] // patch, size[1] // patch
+
+
+def _check_at_least(name: str, option: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OptionError(f"{name}: {option} must be a whole number of at least {least}, not {value!r}")
+
+
+def _check_options(name: str, options: Mapping[str, Any], maker: Callable[..., Encoder]) -> None:
+    known = [
+        option
+        for option, parameter in inspect.signature(maker).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    ]
+    for option in options:
+        if option not in known:
+            raise OptionError(f"encoder {name!r} has no option {option!r}: {nearest(option, known)}")
+
+
+def _width(encoder: Encoder, x: Tensor) -> int:
+    """Width of the features, from two samples in evaluation mode (batch statistics stay as they are)."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            return int(encoder(torch.cat([x[:1], x[:1]])).shape[1])
+    finally:
+        encoder.train(training)
+
+
+# timm
+
+
+def _in_timm(name: str) -> bool:
+    if find_spec("timm") is None:
+        raise missing("timm", "image")
+    import timm
+
+    return bool(timm.is_model(name))
+
+
+def _nearest_encoder(name: str) -> str:
+    import timm
+
+    models = [*OWN, *timm.list_models()]
+    # timm has more than a thousand names: without a near one, only our own are worth printing
+    if difflib.get_close_matches(name, models, n=1, cutoff=0.5):
+        return nearest(name, models)
+    return f"{nearest(name, OWN)}, or any name of timm.list_models()"
+
+
+def _timm(
+    name: str, standardise: Standardise, *, size: tuple[int, int], patch: int | None, **options: Any
+) -> Encoder:
+    kind = TimmTransformer if _is_transformer(name) else Timm
+    if kind is TimmTransformer and patch is not None:
+        _check_patch(name, size, patch)
+    return kind(name, standardise, size=size, patch=patch, **options)
+
+
+def _is_transformer(name: str) -> bool:
+    import timm
+    from timm.models.vision_transformer import VisionTransformer as Plain
+
+    with torch.device("meta"):
+        return isinstance(timm.create_model(name.partition(".")[0]), Plain)
+
+
+def _create(name: str, bands: int, size: tuple[int, int], patch: int | None, pretrained: bool) -> Any:
+    import timm
+
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": bands}
+    if timm.models.get_pretrained_cfg_value(name, "fixed_input_size"):
+        options["img_size"] = size
+    if _is_transformer(name):
+        # dynamic: crops of another size go through as well, their positions resampled
+        options |= {"img_size": size, "dynamic_img_size": True}
+        options |= {} if patch is None else {"patch_size": patch}
+    return timm.create_model(name, pretrained=pretrained, **options)
+
+
+def _small_stem(net: nn.Module) -> None:
+    """First convolution 3 × 3 at full size, and no pooling after it, as is usual for images of 32 pixels.
+
+    Only where the stem is of the residual nets' kind: a strided convolution with overlapping windows.
+    """
+    place, first = next((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d))
+    if max(first.stride) < 2 or min(first.kernel_size) <= max(first.stride):
+        return
+    net.set_submodule(
+        place, nn.Conv2d(first.in_channels, first.out_channels, 3, 1, 1, bias=first.bias is not None)
+    )
+    pooling = next((n for n, m in net.named_modules() if isinstance(m, nn.MaxPool2d)), None)
+    if pooling is not None:
+        net.set_submodule(pooling, nn.Identity())

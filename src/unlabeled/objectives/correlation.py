@@ -57,8 +57,7 @@ def vicreg(
     Refused: fewer than 2 samples (no variance), a negative coefficient, unequal shapes or types.
     Known value: 0 for equal views whose covariance is the identity.
     Source: Bardes, Ponce, LeCun, 2021, arXiv:2105.04906 (25, 25 and 1 on ImageNet). The ½ on the variance
-    term is that of the authors' code and keeps their coefficients comparable; the paper's formula and some
-    ports have no ½, so a `variance` quoted for those is twice as large here.
+    term is that of the authors' code, whose coefficients these are; for a form without it, double `variance`.
     """
     checks.matrices(least_rows=2, z1=z1, z2=z2)
     checks.non_negative(invariance=invariance, variance=variance, covariance=covariance)

@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from unlabeled.objectives import checks, entropy
+from unlabeled.objectives import checks
+from unlabeled.objectives.entropy import soft_cross_entropy
 from unlabeled.objectives.precision import at_least_float32
 
 
@@ -54,4 +55,4 @@ def swapped_prediction(
     """
     checks.matrices(least_columns=2, scores=scores, codes=codes)
     checks.positive(temperature=temperature)
-    return entropy.to_distribution(scores / temperature, codes.detach())
+    return soft_cross_entropy(scores / temperature, codes.detach())

@@ -4,7 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unlabeled.errors import ObjectiveError
-from unlabeled.objectives import checks, entropy
+from unlabeled.objectives import checks
+from unlabeled.objectives.entropy import soft_cross_entropy
 from unlabeled.objectives.precision import at_least_float32
 
 
@@ -39,4 +40,4 @@ def dino(
             f"center has shape {tuple(center.shape)}: give one number a prototype, {tuple(teacher.shape[1:])}"
         )
     target = ((teacher - center) / teacher_temperature).softmax(-1).detach()
-    return entropy.to_distribution(student / student_temperature, target)
+    return soft_cross_entropy(student / student_temperature, target)

@@ -4,14 +4,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def to_distribution(
+def soft_cross_entropy(
     logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
     """Mean over the batch of -sum_k target_k log softmax(logits)_k."""
     return -(target * logits.log_softmax(-1)).sum(-1).mean()
 
 
-def to_index(
+def index_cross_entropy(
     logits: Float[Tensor, "batch classes"], index: Int[Tensor, " batch"], *, label_smoothing: float = 0.0
 ) -> Float[Tensor, ""]:
     """Mean over the batch of the cross-entropy to (1 - s) one_hot(index) + s / classes.

@@ -4,7 +4,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unlabeled.errors import ObjectiveError
-from unlabeled.objectives import checks, entropy
+from unlabeled.objectives import checks
+from unlabeled.objectives.entropy import index_cross_entropy
 from unlabeled.objectives.precision import at_least_float32
 
 
@@ -34,4 +35,4 @@ def diet(
             f"index has shape {tuple(index.shape)}: give one position a row of the logits, "
             f"{tuple(logits.shape[:1])}"
         )
-    return entropy.to_index(logits, index, label_smoothing=label_smoothing)
+    return index_cross_entropy(logits, index, label_smoothing=label_smoothing)

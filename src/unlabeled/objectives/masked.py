@@ -5,7 +5,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unlabeled.errors import ObjectiveError
-from unlabeled.objectives import checks, entropy
+from unlabeled.objectives import checks
+from unlabeled.objectives.entropy import index_cross_entropy
 from unlabeled.objectives.precision import at_least_float32
 
 
@@ -75,4 +76,4 @@ def masked_classification(
     wanted = target[mask]
     checks.some_hidden(wanted)
     checks.class_index(logits.shape[-1], target=wanted)
-    return entropy.to_index(logits[mask], wanted)
+    return index_cross_entropy(logits[mask], wanted)

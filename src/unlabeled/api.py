@@ -1,0 +1,492 @@
+"""The three verbs: learn without labels, learn with a few, read back what was learnt."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlabeled import modalities
+from unlabeled.data.draws import derive_seed
+from unlabeled.data.labels import read_labels
+from unlabeled.data.source import Source
+from unlabeled.errors import DataError, OptionError, RunError, nearest
+from unlabeled.methods import Entry, Facts, Method, lookup
+from unlabeled.modalities.contract import Modality
+from unlabeled.parts.encoder import Encoder
+from unlabeled.run import Run, say_skipped, write_skipped, write_tensors, write_yaml
+from unlabeled.training.engine import Engine
+from unlabeled.training.fit import Machine, fit
+from unlabeled.training.plan import Plan, resolve, seconds
+from unlabeled.training.validate import Held
+
+COMPARED = ("verb", "method", "encoder", "modality", "epochs", "batch_size", "lr", "optimiser", "weight_decay", "seed")
+"""what must be the same for a run to be continued"""
+
+
+def pretrain(
+    data: Any,
+    *,
+    method: str | dict[str, Any],
+    encoder: str | dict[str, Any] | nn.Module | None = None,
+    modality: str | dict[str, Any] | Modality | None = None,
+    labels: Any = None,
+    validation: Any = None,
+    init: str | Path | Run | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    optimiser: str | None = None,
+    weight_decay: float | None = None,
+    max_time: Any = None,
+    num_workers: int | str = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    devices: int | str | list[int] = "auto",
+    num_nodes: int = 1,
+    strategy: str = "auto",
+    precision: str = "auto",
+    resume: bool = False,
+    on_collapse: str = "stop",
+    **method_options: Any,
+) -> Run:
+    """Self-supervised training: data without labels in, an encoder out.
+
+    Args:
+        data: a folder or archive of files, a parquet, npy or npz file, an array or tensor, a torch or
+            Hugging Face dataset. What was recognised is said.
+        method: a name from `unlabeled methods`, or a dict {"name": …, option: value, …}.
+        encoder: a name, a dict {"name": …, option: value, …}, or your own torch module; None: the
+            modality's default.
+        modality: the kind of data where it is not recognised by itself, or a dict with its options
+            ({"name": "image", "size": 96}).
+        labels: only watched (accuracy of neighbours while training), unless the method needs them: a csv
+            with the columns key (or index) and label, an array, a table, True for class folders.
+        validation: held-out data, only watched; the best checkpoint on it is kept as best.ckpt.
+        init: a run to continue from: its encoder and its preparation of data.
+        epochs: passes over the data; None: chosen from the recipe and the size of the data.
+        batch_size: samples in a step, over all processes; None: the recipe's, at most all samples.
+        lr: learning rate as it is used, not scaled; None: the recipe's, scaled to the batch.
+        optimiser: adamw, sgd or lars; None: the recipe's.
+        weight_decay: constant weight decay; None: the recipe's.
+        max_time: longest time to train: seconds, "90s", "30m", "1h30m". The run then ends early, saved.
+        num_workers: processes that read data; "auto": none where the data is decoded already.
+        seed: the same seed gives the same run.
+        out: run folder; None: runs/<method>.
+        devices: as in Lightning: how many, or which.
+        num_nodes: machines.
+        strategy: as in Lightning: ddp, fsdp, …
+        precision: auto, 32 or bf16; auto: bfloat16 where the processor has it.
+        resume: continue the run in `out`, or start it if there is none.
+        on_collapse: stop (an error) or warn, when the embeddings collapse.
+        **method_options: the method's own options.
+
+    Raises:
+        UserError: something asked for cannot be done; nothing was trained.
+        TrainingError: collapse, a loss that is not finite, a checkpoint that cannot be written.
+        Interrupted: a signal stopped it; last.ckpt holds the run.
+    """
+    return _train("pretrain", dict(locals()))
+
+
+def finetune(
+    data: Any,
+    *,
+    labels: Any,
+    method: str | dict[str, Any] = "supervised",
+    encoder: str | dict[str, Any] | nn.Module | None = None,
+    modality: str | dict[str, Any] | Modality | None = None,
+    validation: Any = None,
+    init: str | Path | Run | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    optimiser: str | None = None,
+    weight_decay: float | None = None,
+    max_time: Any = None,
+    num_workers: int | str = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    devices: int | str | list[int] = "auto",
+    num_nodes: int = 1,
+    strategy: str = "auto",
+    precision: str = "auto",
+    resume: bool = False,
+    on_collapse: str = "stop",
+    **method_options: Any,
+) -> Run:
+    """Training with a few labels; a label of -1 means unlabelled. The run can `predict`.
+
+    Args:
+        data: as for pretrain.
+        labels: a csv with the columns key (or index) and label, an array, a table, True for class folders.
+        method: a method that learns from labels, by name or as a dict.
+        encoder: as for pretrain.
+        modality: as for pretrain.
+        validation: held-out data with labels of its own, only watched.
+        init: a run whose encoder is the start, e.g. one that was pre-trained.
+        epochs: as for pretrain.
+        batch_size: as for pretrain.
+        lr: as for pretrain.
+        optimiser: as for pretrain.
+        weight_decay: as for pretrain.
+        max_time: as for pretrain.
+        num_workers: as for pretrain.
+        seed: as for pretrain.
+        out: run folder; None: runs/<method>.
+        devices: as for pretrain.
+        num_nodes: as for pretrain.
+        strategy: as for pretrain.
+        precision: as for pretrain.
+        resume: as for pretrain.
+        on_collapse: stop or warn, when nearly all samples get one class.
+        **method_options: the method's own options.
+    """
+    return _train("finetune", dict(locals()))
+
+
+def load(path: str | Path, encoder: nn.Module | None = None) -> Run:
+    """Reads a run folder, without running any code found in it. `encoder`: your own module, if it was one."""
+    return Run(path, encoder=encoder)
+
+
+def _train(verb: str, asked: dict[str, Any]) -> Run:
+    entry, options = _method(asked["method"], asked["method_options"], verb)
+    if asked["on_collapse"] not in ("stop", "warn"):
+        raise OptionError(f"on_collapse must be 'stop' or 'warn', not {asked['on_collapse']!r}")
+    limit = seconds(asked["max_time"])
+    folder = Path(asked["out"] if asked["out"] is not None else Path("runs") / entry.name)
+    _check_folder(folder, asked["resume"])
+    if entry.status != "not measured" and entry.status != "measured" and _main():
+        _say(f"warning: no benchmark shows yet that {entry.name!r} learns (see `unlabeled methods`)")
+
+    start = Run(asked["init"]) if isinstance(asked["init"], str | Path) else asked["init"]
+    prepared = _prepare(asked, entry, start)
+    torch.manual_seed(derive_seed(asked["seed"], "encoder"))
+    built, spec = _encoder(asked["encoder"], prepared, entry, start)
+    torch.manual_seed(derive_seed(asked["seed"], "method"))
+    method = entry.cls(built, prepared.facts, **options)
+    plan, chosen = resolve(
+        method.recipe,
+        rows=len(prepared.rows),
+        least_batch=method.requires.least_batch,
+        seed=asked["seed"],
+        **{name: asked[name] for name in ("epochs", "batch_size", "lr", "optimiser", "weight_decay")},
+    )
+    config = _config(verb, asked, entry, options, spec, prepared, plan, start)
+    _enter(folder, config, asked["resume"])
+    if _main():
+        for line in chosen:
+            _say(f"chosen: {line}")
+        write_skipped(folder / "skipped.csv", prepared.source.skipped)
+    engine = Engine(
+        method,
+        prepared.modality,
+        prepared.source,
+        prepared.y,
+        plan,
+        rows=prepared.rows,
+        workers=_workers(asked["num_workers"], prepared.source),
+    )
+    held = None
+    if prepared.validation is not None or prepared.watched is not None:
+        held = Held(prepared.validation, prepared.watched, asked["seed"])
+    ended = fit(
+        engine,
+        folder,
+        Machine(asked["devices"], asked["num_nodes"], asked["strategy"], asked["precision"]),
+        held=held,
+        limit=limit,
+        on_collapse=asked["on_collapse"],
+        resume=asked["resume"],
+        say=_say,
+    )
+    if ended.main:
+        _leave(folder, engine, prepared, spec, asked["seed"])
+        from unlabeled.report import run_report
+
+        run_report(folder)
+        if not ended.finished:
+            _say(f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on")
+        say_skipped(prepared.source)
+        _say(f"saved in {folder}")
+    engine.trainer.strategy.barrier()
+    return Run(folder, encoder=asked["encoder"] if spec["name"] == "custom" else None)
+
+
+# the method
+def _method(asked: str | dict[str, Any], more: dict[str, Any], verb: str) -> tuple[Entry, dict[str, Any]]:
+    named = {"name": asked} if isinstance(asked, str) else dict(asked)
+    if "name" not in named:
+        raise OptionError(f"method must be a name or a dict with a 'name', not {asked!r}")
+    entry = lookup(named.pop("name"))
+    options = {**named, **more}
+    for name, value in options.items():
+        if name not in entry.options:
+            raise OptionError(f"{entry.name} has no option {name!r}: {nearest(name, entry.options)}")
+        _check_type(entry, name, value)
+    if verb == "finetune" and not entry.cls.requires.labels:
+        raise OptionError(f"{entry.name!r} does not learn from labels: use pretrain, then finetune with init=")
+    return entry, options
+
+
+def _check_type(entry: Entry, name: str, value: Any) -> None:
+    hint = get_type_hints(entry.cls.__init__)[name]
+    allowed = get_args(hint) if get_origin(hint) is not None else (hint,)
+    fine = any(
+        isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
+        or (kind is float and isinstance(value, int) and not isinstance(value, bool))
+        for kind in allowed
+        if isinstance(kind, type)
+    )
+    if not fine:
+        wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
+        raise OptionError(f"{entry.name}: {name} must be of type {wanted}, not {value!r}")
+
+
+# the data
+@dataclass
+class Prepared:
+    """Everything a run knows of its data."""
+
+    modality: Modality
+    source: Source
+    y: np.ndarray
+    """what the method sees: all −1 unless it learns from labels"""
+    rows: np.ndarray
+    """what is trained on"""
+    watched: np.ndarray | None
+    classes: list[str] | None
+    validation: tuple[Source, np.ndarray] | None
+    facts: Facts
+
+
+def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared:
+    data, labels = asked["data"], asked["labels"]
+    modality = start.modality if start is not None else _modality(asked["modality"], data)
+    if entry.modalities and modality.name not in entry.modalities:
+        raise OptionError(f"{entry.name} is for {', '.join(entry.modalities)}, and this data is of {modality.name!r}")
+    own = labels is True
+    source = modality.read(data, labels=own)
+    if _main():
+        _say(f"data: {source.description}")
+    unknown = np.full(len(source), -1, dtype=np.int64)
+    y, classes = (unknown, None) if labels is None or labels is False else read_labels(labels, source)
+    learns = entry.cls.requires.labels
+    if learns and classes is None:
+        raise OptionError(f"{entry.name} learns from labels and none were given: pass labels=")
+    rows = np.flatnonzero(y >= 0) if entry.cls.requires.sampler == "labelled" else np.arange(len(source))
+    positions = modality.positions
+    facts = Facts(
+        samples=len(source),
+        classes=len(classes) if learns and classes is not None else None,
+        tokens=None if positions is None else len(positions),
+        token_dim=None if positions is None else modality.tokenise(modality.plain(source.fetch([0]))).shape[-1],
+        positions=positions,
+    )
+    return Prepared(
+        modality,
+        source,
+        y if learns else unknown,
+        rows,
+        None if learns or classes is None else y,
+        classes,
+        _validation(asked, modality, classes, entry),
+        facts,
+    )
+
+
+def _modality(asked: Any, data: Any) -> Modality:
+    if isinstance(asked, Modality):
+        return asked
+    named = {"name": asked} if asked is None or isinstance(asked, str) else dict(asked)
+    kind = modalities.detect(data, named.pop("name", None))
+    return kind.measure(data, **named)
+
+
+def _validation(
+    asked: dict[str, Any], modality: Modality, classes: list[str] | None, entry: Entry
+) -> tuple[Source, np.ndarray] | None:
+    if asked["validation"] is None:
+        return None
+    learns = entry.cls.requires.labels
+    source = modality.read(asked["validation"], labels=learns)
+    least = max(2, entry.cls.requires.least_batch)
+    if len(source) < least:
+        raise DataError(f"the validation data has {len(source)} samples; {entry.name} needs at least {least}")
+    y = np.full(len(source), -1, dtype=np.int64)
+    if learns:
+        if source.labels is None:
+            raise DataError("the validation data has no labels of its own: give class folders or a label column")
+        y, _ = read_labels(True, source, classes=classes)
+    return source, y
+
+
+def _workers(asked: int | str, source: Source) -> int:
+    if asked == "auto":
+        return 0 if getattr(source, "decoded", True) else min(4, os.cpu_count() or 1)
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
+        raise OptionError(f"num_workers must be 'auto' or a number of at least 0, not {asked!r}")
+    return asked
+
+
+# the encoder
+def _encoder(asked: Any, prepared: Prepared, entry: Entry, start: Run | None) -> tuple[Encoder, dict[str, Any]]:
+    modality = prepared.modality
+    if start is not None:
+        if asked is not None:
+            raise OptionError("init= brings its own encoder: leave encoder= out")
+        if start.about["encoder"]["name"] == "custom":
+            return Run(start.path, encoder=start._own).encoder.train(), {"name": "custom"}
+        return Run(start.path).encoder.train(), start.about["encoder"]
+    if isinstance(asked, nn.Module):
+        built = asked if isinstance(asked, Encoder) else modality.adopt(asked, modality.plain(_two(prepared.source)))
+        return built, {"name": "custom"}
+    default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
+    named = {"name": asked or default} if asked is None or isinstance(asked, str) else dict(asked)
+    named.setdefault("name", default)
+    built = modality.build_encoder(**named)
+    return built, built.spec
+
+
+def _two(source: Source) -> Any:
+    return source.fetch([0, min(1, len(source) - 1)])
+
+
+# the folder
+def _config(
+    verb: str,
+    asked: dict[str, Any],
+    entry: Entry,
+    options: dict[str, Any],
+    spec: dict[str, Any],
+    prepared: Prepared,
+    plan: Plan,
+    start: Run | None,
+) -> dict[str, Any]:
+    from unlabeled import __version__
+
+    def plain(value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value if _is_plain(value) else f"<{type(value).__name__}>"
+
+    defaults = {name: p.default for name, p in entry.options.items()}
+    kind = asked["modality"]
+    given = {k: v for k, v in kind.items() if k != "name"} if isinstance(kind, dict) else {}
+    return {
+        "verb": verb,
+        "data": plain(asked["data"]),
+        "method": {"name": entry.name, **defaults, **options},
+        "encoder": spec,
+        "modality": {"name": prepared.modality.name, **given},
+        "labels": plain(asked["labels"]),
+        "validation": plain(asked["validation"]),
+        "init": str(start.path) if start is not None else None,
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "lr": plan.lr,
+        "optimiser": plan.recipe.optimiser,
+        "weight_decay": asked["weight_decay"],
+        "max_time": plain(asked["max_time"]),
+        "num_workers": asked["num_workers"],
+        "seed": plan.seed,
+        "out": plain(asked["out"]),
+        "devices": asked["devices"],
+        "num_nodes": asked["num_nodes"],
+        "strategy": asked["strategy"],
+        "precision": asked["precision"],
+        "on_collapse": asked["on_collapse"],
+        "about": {
+            "unlabeled": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "samples": len(prepared.source),
+            "trained_on": len(prepared.rows),
+            "skipped": len(prepared.source.skipped),
+            "data": prepared.source.description,
+            "fingerprint": prepared.source.fingerprint,
+        },
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    if not _main() or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder} is a file: give another out=")
+    if any(folder.iterdir()):
+        if not (folder / "run.yaml").exists():
+            raise RunError(f"{folder} is not empty and not a run of ours: give another out=")
+        if not resume:
+            raise RunError(f"{folder} holds a run already: continue it with resume=True, or give another out=")
+
+
+def _enter(folder: Path, config: dict[str, Any], resume: bool) -> None:
+    """Makes the run folder, or checks that the run in it is this one."""
+    if not _main():
+        return
+    from unlabeled.run import read_yaml
+
+    if resume and (folder / "run.yaml").exists():
+        held = read_yaml(folder / "run.yaml")
+        differing = [name for name in COMPARED if held.get(name) != config[name]]
+        if held.get("about", {}).get("fingerprint") != config["about"]["fingerprint"]:
+            differing.append("data")
+        if differing:
+            told = "; ".join(
+                f"{name}: {held.get(name)!r} there, {config[name]!r} now" if name != "data" else "the data has changed"
+                for name in differing
+            )
+            raise RunError(f"{folder} holds another run ({told}): resume with the same options, or give another out=")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < 2**20:
+        raise RunError(f"the disk of {folder} is full")
+    write_yaml(folder / "run.yaml", config)
+
+
+def _leave(folder: Path, engine: Engine, prepared: Prepared, spec: dict[str, Any], seed: int) -> None:
+    """Writes what outlives the training code."""
+    method: Method = engine.method
+    kept = method.kept
+    write_tensors(folder / "encoder.safetensors", dict(kept.state_dict()))
+    mine = {id(t) for t in kept.state_dict(keep_vars=True).values()}
+    rest = {n: t for n, t in method.state_dict(keep_vars=True).items() if id(t) not in mine}
+    if method.classifier is not None:
+        rest |= {"classifier.weight": method.classifier.weight, "classifier.bias": method.classifier.bias}
+    write_tensors(folder / "method.safetensors", rest)
+    write_yaml(
+        folder / "method.yaml",
+        {"method": method.name, "classes": prepared.classes if method.classifier is not None else None},
+    )
+    about = {
+        "method": method.name,
+        "seed": seed,
+        "encoder": spec,
+        "dim": kept.dim,
+        "modality": {"name": prepared.modality.name, **prepared.modality.config()},
+    }
+    if spec["name"] == "custom":
+        about["example"] = list(prepared.modality.plain(_two(prepared.source)).shape)
+    write_yaml(folder / "encoder.yaml", about)
+
+
+def _main() -> bool:
+    """Whether this is the process that speaks and writes (Lightning starts the others with these set)."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def _say(line: str) -> None:
+    if _main():
+        print(line, file=sys.stderr)

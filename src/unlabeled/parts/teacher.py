@@ -1,0 +1,43 @@
+"""A teacher that is a moving average of its student."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unlabeled.errors import OptionError
+
+
+class Teacher(nn.Module):
+    """A copy of one or more modules applied in turn, which follows them by exponential moving average.
+
+    It starts as an exact copy, heads included (a fresh random teacher head is a known mistake), and
+    never gets a gradient. Its parameters are averaged; its batch-norm statistics are its own, gathered
+    in its own forward passes, as in the official BYOL and MoCo; other buffers are copied.
+    """
+
+    def __init__(self, *students: nn.Module) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(copy.deepcopy(student) for student in students)
+        self.requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, x: Any) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def follow(self, *students: nn.Module, momentum: float) -> None:
+        """teacher ← momentum · teacher + (1 − momentum) · student."""
+        if not 0 <= momentum <= 1:
+            raise OptionError(f"a teacher's momentum must be in [0, 1], not {momentum}")
+        if len(students) != len(self.stages):
+            raise OptionError(f"this teacher copies {len(self.stages)} modules, {len(students)} were given")
+        for stage, student in zip(self.stages, students, strict=True):
+            mine, theirs = list(stage.parameters()), [p.detach() for p in student.parameters()]
+            if mine:
+                torch._foreach_lerp_(mine, theirs, 1 - momentum)

@@ -1,0 +1,390 @@
+"""What training leaves behind on disk, and what a user does with it.
+
+    run.yaml                             the whole resolved configuration
+    encoder.safetensors + encoder.yaml   the encoder, and how its data is prepared
+    method.safetensors + method.yaml     heads and other state of the method; classes
+    last.ckpt, best.ckpt                 what resumes; the best on held-out data
+    metrics.csv, skipped.csv, report.html, scorecard.json
+
+Everything is read as data: nothing found in a run folder is executed.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unlabeled.data.draws import derive_seed
+from unlabeled.data.labels import read_labels
+from unlabeled.data.rows import features, passes
+from unlabeled.data.source import Skipped, Source
+from unlabeled.errors import DataError, OptionError, RunError
+from unlabeled.evaluation import Scorecard, score
+from unlabeled.modalities import MODALITIES
+from unlabeled.modalities.contract import Modality
+from unlabeled.parts.encoder import Encoder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PART_ROWS = 100_000
+"""rows of one part where embeddings are written as a folder"""
+
+
+class Run:
+    """A finished run: its encoder, how to prepare data for it, and what to do with both."""
+
+    def __init__(self, folder: str | Path, *, encoder: nn.Module | None = None) -> None:
+        self.path = Path(folder)
+        if not (self.path / "run.yaml").is_file():
+            raise RunError(f"{self.path} is not a run folder: it has no run.yaml")
+        if not (self.path / "encoder.yaml").is_file():
+            raise RunError(f"{self.path} is unfinished: it has no encoder yet; continue it with resume=True")
+        self.config: dict[str, Any] = read_yaml(self.path / "run.yaml")
+        self.about: dict[str, Any] = read_yaml(self.path / "encoder.yaml")
+        self.modality = restore_modality(self.about["modality"])
+        self.encoder = self._build(encoder)
+        load_weights(self.encoder, self.path / "encoder.safetensors")
+        self.encoder.eval()
+        self._own = encoder
+        held = read_yaml(self.path / "method.yaml")
+        self.classes: list[str] | None = held.get("classes")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, method={self.about['method']!r}, encoder={self.about['encoder']['name']!r})"
+
+    def _build(self, module: nn.Module | None) -> Encoder:
+        spec = dict(self.about["encoder"])
+        if spec["name"] == "custom":
+            if module is None:
+                raise RunError(f"{self.path} holds weights of your own module: pass it, ul.load(path, encoder=module)")
+            return self.modality.adopt(module, torch.zeros(self.about["example"]))
+        if module is not None:
+            raise RunError(f"{self.path} holds the encoder {spec['name']!r}: encoder= is for runs of your own module")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.about["seed"], "encoder"))
+            return self.modality.build_encoder(**spec)
+
+    def untrained(self) -> Encoder:
+        """The encoder as it was before training: the same architecture and the same seed."""
+        if self.about["encoder"]["name"] == "custom":
+            raise RunError("an own module cannot be built again untrained")
+        if self.config.get("init"):
+            return Run(self.config["init"]).untrained()
+        return self._build(None).eval()
+
+    def embed(
+        self,
+        data: Any,
+        *,
+        output: str | Path | None = None,
+        batch_size: int = 256,
+        device: str = "auto",
+    ) -> pa.Table:
+        """The features of every sample, as a table.
+
+        Columns: `index` (place in the source; a skipped sample leaves a gap), `key`, `embedding`
+        (fixed-size list of float32), `label` (what the source itself says, null where unknown).
+        `output`: a `.parquet` file, or else a folder that gets parts of 100,000 rows.
+        """
+        import pyarrow as pa
+
+        check_positive("batch_size", batch_size)
+        source = self.read(data, labels=True)
+        tables = self._embedded(source, batch_size, pick_device(device))
+        if output is None:
+            return pa.concat_tables(tables).combine_chunks()
+        return write_tables(tables, Path(output))
+
+    def read(self, data: Any, *, labels: bool = False) -> Source:
+        """Opens data, prepared as this run was; says what was skipped."""
+        source = self.modality.read(data, labels=labels)
+        say_skipped(source)
+        return source
+
+    def _embedded(self, source: Source, batch_size: int, device: torch.device) -> Iterator[pa.Table]:
+        import pyarrow as pa
+
+        encoder = self.encoder.to(device).eval()
+        first = 0
+        for batch in passes(source, size=batch_size):
+            with torch.no_grad():
+                z = encoder(self.modality.plain(batch.to(device).x)).float().cpu().numpy()
+            rows = slice(first, first + len(z))
+            known = [None] * len(z) if source.labels is None else [as_text(v) for v in source.labels[rows]]
+            flat = pa.array(np.ascontiguousarray(z, dtype=np.float32).ravel())
+            yield pa.table(
+                {
+                    "index": pa.array(source.index[rows], pa.int64()),
+                    "key": pa.array(list(source.keys[rows]), pa.string()),
+                    "embedding": pa.FixedSizeListArray.from_arrays(flat, z.shape[1]),
+                    "label": pa.array(known, pa.string()),
+                }
+            )
+            first += len(z)
+
+    def predict(
+        self, data: Any, *, output: str | Path | None = None, batch_size: int = 256, device: str = "auto"
+    ) -> pa.Table:
+        """The class of every sample: columns `index`, `key`, `label`, `probability_<class>`. `output`: a csv file."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        if self.classes is None:
+            raise RunError(f"{self.path} was trained without classes: use finetune with labels to get a classifier")
+        check_positive("batch_size", batch_size)
+        held = load_file(self.path / "method.safetensors")
+        weight, bias = held["classifier.weight"], held["classifier.bias"]
+        source = self.read(data)
+        z = features(self.encoder, source, prepare=self.modality.plain, device=pick_device(device), size=batch_size)
+        probabilities = (z @ weight.T + bias).softmax(dim=1).numpy()
+        columns: dict[str, Any] = {
+            "index": source.index,
+            "key": list(source.keys),
+            "label": [self.classes[c] for c in probabilities.argmax(axis=1)],
+        }
+        columns |= {f"probability_{name}": probabilities[:, c] for c, name in enumerate(self.classes)}
+        table = pa.table(columns)
+        if output is not None:
+            Path(output).parent.mkdir(parents=True, exist_ok=True)
+            arrow_csv.write_csv(table, str(output))
+        return table
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        labels: Any = None,
+        test: Any = None,
+        k: int = 20,
+        device: str = "auto",
+        output: str | Path | None = None,
+    ) -> Scorecard:
+        """How good the features are: `effective_rank` always; `knn` and `linear_probe` where labels are there.
+
+        `labels`: a csv with the columns key (or index) and label, an array, a table; None uses what the
+        source itself says (class folders, a label column). `test`: other data to test on, labelled in the
+        same way; without it a fifth of the labelled samples is held out, class by class, seed 0.
+        Every figure stands beside its chance level, the raw input and the untrained encoder.
+        `output`: a JSON file; the run folder always gets `scorecard.json`.
+        """
+        source = self.read(data, labels=True)
+        y, classes = self._labels(labels, source)
+        notes = [f"encoder of {self.path}"]
+        where = pick_device(device)
+        if y is None:
+            card = self._score(None, where, (source, np.arange(len(source)), None), None, k, notes)
+        else:
+            known = np.flatnonzero(y >= 0)
+            if test is not None:
+                other = self.read(test, labels=True)
+                y_test, _ = self._labels(labels if other.labels is None else None, other, classes)
+                if y_test is None:
+                    raise DataError("the test data has no labels: give class folders, a label column, or keys in labels=")
+                there = np.flatnonzero(y_test >= 0)
+                card = self._score(y, where, (source, known, y), (other, there, y_test), k, notes)
+            else:
+                train, held = split(y, known)
+                notes.append("no test data given: a fifth of every class was held out (seed 0)")
+                card = self._score(y, where, (source, train, y), (source, held, y), k, notes)
+        card.save(self.path / "scorecard.json")
+        if output is not None:
+            card.save(output)
+        return card
+
+    def _labels(
+        self, labels: Any, source: Source, classes: list[str] | None = None
+    ) -> tuple[np.ndarray | None, list[str] | None]:
+        if labels is None and source.labels is None:
+            return None, None
+        return read_labels(True if labels is None else labels, source, classes=classes)
+
+    def _score(
+        self,
+        y: np.ndarray | None,
+        device: torch.device,
+        train: tuple[Source, np.ndarray, np.ndarray | None],
+        test: tuple[Source, np.ndarray, np.ndarray | None] | None,
+        k: int,
+        notes: list[str],
+    ) -> Scorecard:
+        custom = self.about["encoder"]["name"] == "custom"
+        encoders = {"learned": self.encoder} | ({} if custom else {"untrained": self.untrained()})
+        made: dict[str, list[Tensor]] = {name: [] for name in [*encoders, "raw"]}
+        cache: dict[int, dict[str, Tensor]] = {}
+        for part in (train, test):
+            if part is None:
+                continue
+            source, rows, _ = part
+            if id(source) not in cache:
+                cache[id(source)] = {
+                    name: features(e, source, prepare=self.modality.plain, device=device) for name, e in encoders.items()
+                } | {"raw": raw_features(self.modality, source)}
+            for name, z in cache[id(source)].items():
+                made[name].append(z[torch.from_numpy(rows)])
+        pair = {name: (z[0], z[1] if len(z) > 1 else None) for name, z in made.items()}
+        train_y = None if y is None or train[2] is None else train[2][train[1]]
+        test_y = None if test is None or test[2] is None else test[2][test[1]]
+        learned = pair["learned"]
+        return score(
+            learned[0], train_y, learned[1], test_y, raw=pair["raw"], untrained=pair.get("untrained"), k=k, notes=notes
+        )
+
+    def report(self, data: Any = None, *, output: str | Path | None = None, points: int = 2000) -> Path:
+        """Writes `report.html`: what was run, curves, scorecard, what was skipped; with `data`, a map of it."""
+        from unlabeled.report import run_report
+
+        if data is None:
+            return run_report(self.path, output=output)
+        source = self.read(data, labels=True)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(source))[:points])
+        table = []
+        pictures = []
+        for positions in np.array_split(chosen, max(1, len(chosen) // 256)):
+            x = self.modality.plain(source.fetch(positions))
+            with torch.no_grad():
+                table.append(self.encoder.cpu().eval()(x).float())
+            pictures.append(self.modality.show(x))
+        known = None if source.labels is None else [as_text(v) for v in source.labels[chosen]]
+        return run_report(
+            self.path, embeddings=torch.cat(table).numpy(), labels=known, pictures=np.concatenate(pictures), output=output
+        )
+
+
+def raw_features(modality: Modality, source: Source) -> Tensor:
+    """(samples, values) the raw input of every sample as one vector."""
+    return torch.cat([modality.flatten(modality.plain(b.x)).float() for b in passes(source)])
+
+
+def split(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Four fifths and one fifth of every class (seed 0); a class of one sample stays in the first part."""
+    generator = np.random.default_rng(0)
+    train, held = [], []
+    for c in np.unique(y[known]):
+        rows = generator.permutation(known[y[known] == c])
+        cut = max(1, round(len(rows) / 5)) if len(rows) > 1 else 0
+        held.append(rows[:cut])
+        train.append(rows[cut:])
+    if not sum(map(len, held)):
+        raise DataError("every class has a single labelled sample, so none can be held out: give test= data")
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(held))
+
+
+def as_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise OptionError(f"{name} must be at least 1, not {value}")
+
+
+def pick_device(asked: str) -> torch.device:
+    """ "auto" is the GPU where there is one."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(asked)
+    except RuntimeError as error:
+        raise OptionError(f"device {asked!r} is none: give 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
+
+
+def write_tables(tables: Iterator[Any], output: Path) -> Any:
+    """Writes tables to one `.parquet` file, or to a folder of parts; gives back what was written, unread."""
+    import pyarrow as pa
+    from pyarrow import dataset
+    from pyarrow import parquet as pq
+
+    if output.suffix == ".parquet":
+        output.parent.mkdir(parents=True, exist_ok=True)
+        part = output.with_name(output.name + ".part")
+        first = next(tables)
+        with pq.ParquetWriter(part, first.schema) as writer:
+            for table in itertools.chain([first], tables):
+                writer.write_table(table)
+        part.replace(output)
+        return pq.read_table(output, memory_map=True)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OptionError(f"{output} holds something already: give an empty folder, or a file ending in .parquet")
+    output.mkdir(parents=True, exist_ok=True)
+    waiting: list[Any] = []
+    number = itertools.count()
+
+    def flush() -> None:
+        if waiting:
+            pq.write_table(pa.concat_tables(waiting), output / f"part-{next(number):05d}.parquet")
+            waiting.clear()
+
+    for table in tables:
+        waiting.append(table)
+        if sum(t.num_rows for t in waiting) >= PART_ROWS:
+            flush()
+    flush()
+    return dataset.dataset(output).to_table()
+
+
+# reading and writing the folder
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Plain values from a file of ours; anything else in it is refused."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path} does not hold the values of a run")
+    return values
+
+
+def write_yaml(path: Path, values: dict[str, Any]) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.replace(path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    part = path.with_name(path.name + ".part")
+    save_file({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, part)
+    part.replace(path)
+
+
+def restore_modality(values: dict[str, Any]) -> Modality:
+    values = dict(values)
+    name = values.pop("name", None)
+    if name not in MODALITIES:
+        raise RunError(f"this run is of the modality {name!r}, which this version does not know")
+    return MODALITIES[name](**values)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    except RuntimeError as error:
+        raise RunError(f"{path} does not fit this encoder: {error}") from error
+
+
+def say_skipped(source: Source) -> None:
+    """Says on stderr what could not be read."""
+    import sys
+
+    if source.skipped:
+        first = "; ".join(f"{s.key}: {s.reason}" for s in source.skipped[:3])
+        print(f"skipped {len(source.skipped)} that could not be read ({first}{' …' * (len(source.skipped) > 3)})", file=sys.stderr)
+
+
+def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "reason"])
+        writer.writerows([s.key, s.reason] for s in skipped)

@@ -1,0 +1,112 @@
+"""What a run will do, decided once and written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from unlabeled.errors import OptionError
+from unlabeled.methods.recipe import Recipe
+
+RATES = {"adamw": 1e-3, "sgd": 0.06, "lars": 0.3}
+"""rates at a batch of 256 when the optimiser is not the recipe's own"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolved numbers of a run."""
+
+    epochs: int
+    batch_size: int
+    """over all processes"""
+    lr: float
+    per_epoch: int
+    seed: int
+    recipe: Recipe
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.per_epoch
+
+
+def resolve(
+    recipe: Recipe,
+    *,
+    rows: int,
+    least_batch: int,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    optimiser: str | None,
+    weight_decay: float | None,
+    seed: int,
+) -> tuple[Plan, list[str]]:
+    """The plan, and one line for every number that was chosen and not given."""
+    said = []
+    if optimiser is not None and optimiser != recipe.optimiser:
+        if optimiser not in RATES:
+            raise OptionError(f"optimiser must be one of {', '.join(RATES)}, not {optimiser!r}")
+        recipe = replace(recipe, optimiser=optimiser, lr=RATES[optimiser])  # type: ignore[arg-type]
+    if weight_decay is not None:
+        if not weight_decay >= 0:
+            raise OptionError(f"weight_decay must be at least 0, not {weight_decay}")
+        recipe = replace(recipe, weight_decay=weight_decay)
+    batch_size = _batch_size(recipe, rows, least_batch, batch_size, said)
+    if epochs is None:
+        epochs = max(20, min(400, round(recipe.samples / rows)))
+        said.append(f"epochs {epochs} (about {recipe.samples:,} samples in all, between 20 and 400 epochs)")
+    if epochs < 1:
+        raise OptionError(f"epochs must be at least 1, not {epochs}")
+    if lr is None:
+        lr = recipe.lr * batch_size / 256
+        said.append(f"learning rate {lr:.3g} ({recipe.lr:g} at a batch of 256, {recipe.optimiser})")
+    if not 0 < lr < float("inf"):
+        raise OptionError(f"lr must be a positive number, not {lr}")
+    return Plan(epochs, batch_size, lr, rows // batch_size, seed, recipe), said
+
+
+def _batch_size(recipe: Recipe, rows: int, least: int, asked: int | None, said: list[str]) -> int:
+    if asked is None:
+        chosen = min(recipe.batch_size, rows)
+        if chosen < recipe.batch_size:
+            said.append(f"batch size {chosen}: there are only {rows} samples to train on")
+        else:
+            said.append(f"batch size {chosen}")
+    else:
+        chosen = asked
+        if chosen < 1:
+            raise OptionError(f"batch_size must be at least 1, not {chosen}")
+        if chosen > rows:
+            raise OptionError(f"batch_size {chosen} is more than the {rows} samples to train on: give {rows} or less")
+    if chosen < least:
+        raise OptionError(f"a batch of {chosen} is too small: this method needs at least {least} samples in each")
+    return chosen
+
+
+def seconds(max_time: Any) -> float | None:
+    """A time limit in seconds, from a number of seconds, a timedelta, or text such as "90s", "30m", "1h30m"."""
+    if max_time is None:
+        return None
+    if isinstance(max_time, timedelta):
+        total = max_time.total_seconds()
+    elif isinstance(max_time, int | float) and not isinstance(max_time, bool):
+        total = float(max_time)
+    else:
+        total = _from_text(str(max_time))
+    if not total > 0:
+        raise OptionError(f"max_time must be more than 0 seconds, not {max_time!r}")
+    return total
+
+
+def _from_text(text: str) -> float:
+    import re
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    if not re.fullmatch(r"(\d+(\.\d+)?[dhms])+", text.strip().lower()):
+        raise OptionError(f"max_time {text!r} is not a time: give seconds, or text such as '90s', '30m' or '1h30m'")
+    return sum(float(n) * units[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([dhms])", text.strip().lower()))

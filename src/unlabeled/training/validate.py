@@ -1,0 +1,112 @@
+"""What is looked at beside the loss: held-out data, and labels that were given. Neither is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from unlabeled.data.draws import Draws
+from unlabeled.data.rows import Rows, features
+from unlabeled.data.source import Source
+from unlabeled.evaluation import effective_rank, knn
+from unlabeled.parts.gather import gather
+from unlabeled.training.engine import Engine, total
+
+NEIGHBOURS = 20
+REFERENCES, QUERIES = 4000, 1000
+"""labelled samples that neighbours are searched among, and searched for, at most"""
+
+
+class Held:
+    """Held-out data and watched labels, and what they say of an engine now and then.
+
+    `validation_loss` is the method's own loss on held-out views, drawn alike every time. A method that
+    needs each sample's place in the training set has none: `validation_effective_rank` of the held-out
+    features stands in its place. `knn` is the accuracy of 20 neighbours among the labelled samples.
+    """
+
+    def __init__(self, validation: tuple[Source, np.ndarray] | None, watched_y: np.ndarray | None, seed: int) -> None:
+        self.validation, self.seed = validation, seed
+        self.references, self.queries = _split(watched_y, seed) if watched_y is not None else (None, None)
+        self.watched_y = watched_y
+
+    def look(self, engine: Engine) -> dict[str, float]:
+        """The figures now."""
+        values: dict[str, float] = {}
+        if self.validation is not None:
+            source, y = self.validation
+            if engine.method.requires.index:
+                z = features(engine.method.kept, source, prepare=engine.modality.plain, device=engine.device)
+                values["validation_effective_rank"] = effective_rank(z)
+            else:
+                values["validation_loss"] = self._loss(engine, source, y)
+        if self.references is not None and self.queries is not None and self.watched_y is not None:
+            chosen = np.concatenate([self.references, self.queries])
+            part = Part(engine.source, chosen)
+            z = features(engine.method.kept, part, prepare=engine.modality.plain, device=engine.device)
+            cut, y = len(self.references), self.watched_y[chosen]
+            values["knn"] = knn(z[:cut], y[:cut], z[cut:], y[cut:], k=min(NEIGHBOURS, cut))
+        return values
+
+    @staticmethod
+    def score(values: dict[str, float]) -> float | None:
+        """What makes a checkpoint the best, larger is better; None without held-out data."""
+        if "validation_loss" in values:
+            return -values["validation_loss"]
+        return values.get("validation_effective_rank")
+
+    @torch.no_grad()
+    def _loss(self, engine: Engine, source: Source, y: np.ndarray) -> float:
+        engine.method.eval()
+        try:
+            losses = []
+            for number, (positions, size) in enumerate(self._shares(engine, source, y)):
+                rank = engine.trainer.global_rank
+                draws = Draws(
+                    self.seed,
+                    number,
+                    total=size,
+                    rows=slice(rank * len(positions), (rank + 1) * len(positions)),
+                    rank=rank,
+                    device=engine.device,
+                    name="validation",
+                )
+                batch = Rows(source, y)[positions].to(engine.device)
+                with torch.autocast(engine.device.type, enabled=False):
+                    losses.append(total(engine.step(batch, draws)).float())
+        finally:
+            engine.method.train()
+        return float(gather(torch.stack(losses)).mean())
+
+    def _shares(self, engine: Engine, source: Source, y: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """This process's positions of each whole batch, and the whole batch's size."""
+        world, rank = engine.trainer.world_size, engine.trainer.global_rank
+        rows = np.flatnonzero(y >= 0) if engine.method.requires.sampler == "labelled" else np.arange(len(source))
+        size = min(engine.plan.batch_size, len(rows)) // world * world
+        for first in range(0, len(rows) - size + 1, size):
+            share = size // world
+            yield rows[first + rank * share : first + (rank + 1) * share], size
+
+
+class Part(Source):
+    """Some rows of a source."""
+
+    def __init__(self, source: Source, rows: np.ndarray) -> None:
+        self.source, self.rows = source, rows
+        self.keys = [source.keys[r] for r in rows]
+        self.index = source.index[rows]
+        self.labels = None if source.labels is None else source.labels[rows]
+        self.skipped = source.skipped
+        self.description, self.fingerprint = source.description, source.fingerprint
+
+    def fetch(self, positions: np.ndarray) -> torch.Tensor:  # type: ignore[override]
+        return self.source.fetch(self.rows[np.asarray(positions)])
+
+
+def _split(y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled rows to search among and to search for, a fifth of them the latter."""
+    known = np.random.default_rng(seed).permutation(np.flatnonzero(y >= 0))
+    cut = max(1, len(known) // 5)
+    return known[cut:][:REFERENCES], known[:cut][:QUERIES]

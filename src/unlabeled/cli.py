@@ -1,0 +1,410 @@
+"""The command line: the Python functions under the same names, with the same options.
+
+Names (`--method simclr`) resolve in the registries only, and a configuration is data: neither can name
+code. A user's mistake ends in one message and status 2, a failed training in status 1, an interrupted
+one in 128 + the signal. Everything heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import inspect
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unlabeled.errors import (
+    Interrupted,
+    MissingExtraError,
+    OptionError,
+    TrainingError,
+    UserError,
+    nearest,
+)
+from unlabeled.options import Option, Options, from_signature
+
+NAMED = ("method", "modality", "encoder")
+"""named things with options of their own: `--method.temperature 0.2`, `method: {name: …, temperature: …}`"""
+
+BROKEN_PIPE = 128 + 13
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `unlabeled`."""
+
+    usage: str
+    about: str
+    run: Callable[[str, list[str]], None]
+    """does it, given the command's name and the words behind it"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            _run(words)
+        sys.stdout.flush()
+    except (UserError, MissingExtraError) as error:
+        return _end(error, MISUSED)
+    except Interrupted as stopped:
+        return _end(stopped, 128 + stopped.signal)
+    except TrainingError as error:
+        return _end(error, FAILED)
+    except KeyboardInterrupt:
+        return _end("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has closed it (`| head`): nothing to say, and nobody to say it to
+        _silence_stdout()
+        return BROKEN_PIPE
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        return _end(f"{error.strerror or 'cannot be opened'}: {error.filename or error}", MISUSED)
+    return 0
+
+
+def _run(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+    elif words[0] in ("-V", "--version"):
+        from unlabeled.info import own_version
+
+        print(f"unlabeled {own_version()}")
+    elif words[0] not in COMMANDS:
+        raise OptionError(f"there is no command {words[0]!r}: {nearest(words[0], COMMANDS)}")
+    else:
+        COMMANDS[words[0]].run(words[0], words[1:])
+
+
+# training
+
+
+def _train(command: str, words: list[str]) -> None:
+    """`pretrain` and `finetune`, with the options of the method and the modality that are named."""
+    from unlabeled import api
+
+    function = getattr(api, command)
+    parameters = inspect.signature(function).parameters
+    path = _peek(words, "config")
+    config = _flat(_load(Path(path))) if path else {}
+    names: dict[str, str] = {}
+    for kind in NAMED:
+        typed = _peek(words, kind)
+        if typed is not None and typed != config.get(kind):
+            # another name on the command line: the options in the configuration were the other one's
+            config = {key: value for key, value in config.items() if not key.startswith(f"{kind}.")}
+        name = typed or config.get(kind) or parameters[kind].default
+        if isinstance(name, str):
+            names[kind] = name
+
+    asked = [*config, *(word.removeprefix("--").partition("=")[0] for word in words)]
+    options = [
+        Option(
+            "data",
+            doc="what to learn from: a folder, an archive or a file",
+            group="data:",
+            place="positional",
+        ),
+        *from_signature(function, skip=("data",)),
+        Option("config", doc="YAML file of options, such as a run's run.yaml; the command line overrules it"),
+    ]
+    for kind in NAMED:
+        if kind in names:
+            options += _own_options(kind, names[kind], asked)
+        elif own := [key for key in asked if key.startswith(f"{kind}.")]:
+            raise OptionError(f"--{own[0]} needs --{kind} NAME: it is that {kind}'s option")
+    parser = Options(COMMANDS[command].usage, COMMANDS[command].about, options)
+    if _wants_help(words):
+        print(parser.help())
+        if "method" not in names:
+            print(f"\n{_method_names()}\nA method's own options: unlabeled {command} --method NAME --help")
+        return
+
+    given = parser.read(words, config)
+    given.pop("config", None)
+    for required, parameter in parameters.items():
+        optional = parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD
+        if not optional and given.get(required) is None:
+            label = "DATA" if required == "data" else f"--{required}"
+            remedy = _method_names() if required == "method" else f"usage: unlabeled {parser.usage}"
+            raise OptionError(f"{command} needs {label}; {remedy}")
+    run = function(given.pop("data"), **_nested(given, names))
+    print(f"run: {run.path}")
+
+
+def _own_options(kind: str, name: str, asked: Iterable[str]) -> list[Option]:
+    """The options of a named method, modality or encoder."""
+    prefix = f"{kind}."
+    group = f"options of {kind} {name}:"
+    if kind == "method":
+        from unlabeled import methods
+
+        entry = methods.lookup(name)
+        doc = inspect.getdoc(entry.cls) or ""
+        heading = f"method {name} ({entry.paper})\n  {doc.splitlines()[0] if doc else ''}".rstrip()
+        return from_signature(entry.cls.__init__, prefix=prefix, group=heading, only=entry.options, doc=doc)
+    if kind == "modality":
+        from unlabeled import modalities
+
+        return from_signature(modalities.lookup(name).measure, prefix=prefix, group=group, skip=("data",))
+    # an encoder's options depend on the modality, which may have to see the data first: it checks them
+    return [Option(key, Any, group=group) for key in dict.fromkeys(asked) if key.startswith(prefix)]
+
+
+def _peek(words: Sequence[str], name: str) -> str | None:
+    """The value an option will have, before its parser can exist."""
+    value = None
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        if word == f"--{name}" and not following.startswith("--"):
+            value = following
+        elif word.startswith(f"--{name}="):
+            value = word.partition("=")[2]
+    return value
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A configuration, read as data."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """The safe loader, which however takes 1e-3 for text."""
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+"),
+        list("-+0123456789"),
+    )
+    try:
+        config = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} is not a YAML file of plain values: {error}") from error
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        raise OptionError(f"{path} must hold options by name, such as 'epochs: 100'")
+    return config
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`method: {name: simclr, temperature: 0.2}` as `method: simclr` and `method.temperature: 0.2`."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in NAMED and isinstance(value, dict):
+            if not isinstance(value.get("name"), str):
+                raise OptionError(f"in the configuration, {key} must be a name or {{name: …, option: value}}")
+            flat[key] = value["name"]
+            flat.update({f"{key}.{own}": v for own, v in value.items() if own != "name"})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _nested(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of the Python function: a name with options becomes {name: …, **options}."""
+    arguments = {key: value for key, value in given.items() if "." not in key}
+    for key, value in given.items():
+        kind, dot, own = key.partition(".")
+        if dot:
+            if not isinstance(arguments.get(kind), dict):
+                arguments[kind] = {"name": names[kind]}
+            arguments[kind][own] = value
+    return arguments
+
+
+def _method_names() -> str:
+    from unlabeled import methods
+
+    return f"methods: {', '.join(methods.names())}"
+
+
+# using a run
+
+
+def _use(command: str, words: list[str]) -> None:
+    """`embed`, `predict` and `evaluate`: a method of the run, with the options of its signature."""
+    from unlabeled.run import Run, load
+
+    function = getattr(Run, command)
+    options = [
+        Option("run", doc="the run's folder", group="what:", place="positional"),
+        Option("data", doc="a folder, an archive or a file", group="what:", place="positional"),
+        *from_signature(function, skip=("data",)),
+    ]
+    writes_itself = "output" in inspect.signature(function).parameters
+    if not writes_itself:
+        options.append(Option("output", doc="JSON file to write"))
+    given = _given(command, words, options)
+    if given is None:
+        return
+    output = given.get("output")
+    if command != "evaluate" and output is None:
+        raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
+    if not writes_itself:
+        given.pop("output", None)
+    result = function(load(given.pop("run")), given.pop("data"), **given)
+    if command == "evaluate":
+        print(result.table())
+        if output is not None and not writes_itself:
+            result.save(output)
+    if output is not None:
+        print(f"written: {output}")
+
+
+def _report(command: str, words: list[str]) -> None:
+    """One report a run."""
+    from unlabeled.run import Run, load
+
+    options = [
+        Option("run", doc="one run's folder or several", group="what:", place="positionals"),
+        *from_signature(Run.report),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    runs = given.pop("run")
+    if len(runs) > 1 and given.get("output") is not None:
+        raise OptionError("--output names one file: give it with one RUN")
+    for run in runs:
+        print(f"written: {load(run).report(**given)}")
+
+
+# looking around
+
+
+def _methods(command: str, words: list[str]) -> None:
+    """The registered methods, as a table or a file."""
+    given = _given(command, words, [Option("output", doc="write .json or .csv instead of showing the table")])
+    if given is None:
+        return
+    from unlabeled import methods
+
+    rows = methods.table()
+    if "output" not in given:
+        print(_aligned(rows))
+        return
+    path = Path(given["output"])
+    if path.suffix == ".json":
+        path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    elif path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        raise OptionError(f"--output must end in .json or .csv, not {path.name!r}")
+    print(f"written: {path}")
+
+
+def _info(command: str, words: list[str]) -> None:
+    """Versions and devices."""
+    if _given(command, words, []) is None:
+        return
+    from unlabeled.info import info
+
+    lines = info()
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        print(f"{name:<{width}}  {text}")
+
+
+def _demo(command: str, words: list[str]) -> None:
+    """The demonstration."""
+    from unlabeled.demo import demo
+
+    given = _given(command, words, from_signature(demo))
+    if given is not None:
+        demo(**given)
+
+
+COMMANDS = {
+    "pretrain": Command(
+        "pretrain DATA --method NAME [--encoder NAME] [--epochs N] [--out DIR] …",
+        "Learn an encoder from data without labels.",
+        _train,
+    ),
+    "finetune": Command(
+        "finetune DATA --labels FILE [--method NAME] [--init RUN] [--out DIR] …",
+        "Learn to classify from few labels.",
+        _train,
+    ),
+    "embed": Command("embed RUN DATA --output FILE.parquet", "Write a run's embedding of each sample.", _use),
+    "predict": Command("predict RUN DATA --output FILE.csv", "Write the class of each sample.", _use),
+    "evaluate": Command(
+        "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
+    ),
+    "report": Command("report RUN…", "Write a run's report.html.", _report),
+    "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),
+    "info": Command("info", "Show versions and devices.", _info),
+    "demo": Command(
+        "demo [--out DIR]", "Show on handwritten digits what learning without labels gains.", _demo
+    ),
+}
+
+
+def _overview() -> str:
+    lines = ["Learn from data with few labels or none.", "", "usage: unlabeled COMMAND …", ""]
+    for command in COMMANDS.values():
+        lines += [f"  unlabeled {command.usage}", f"      {command.about}"]
+    return "\n".join(
+        [*lines, "", "unlabeled COMMAND --help shows its options; unlabeled --version the version."]
+    )
+
+
+# what the commands share
+
+
+def _given(command: str, words: Sequence[str], options: Sequence[Option]) -> dict[str, Any] | None:
+    """The options given, every positional among them; None after help was asked for and shown."""
+    known = COMMANDS[command]
+    parser = Options(known.usage, known.about, options)
+    if _wants_help(words):
+        print(parser.help())
+        return None
+    given = parser.read(words)
+    for option in options:
+        if option.place != "named" and not given.get(option.name):
+            raise OptionError(f"{command} needs {option.label}; usage: unlabeled {known.usage}")
+    return given
+
+
+def _wants_help(words: Sequence[str]) -> bool:
+    return "--help" in words or "-h" in words
+
+
+def _aligned(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as text in columns: columns without any value left out, the widest words last."""
+    columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    columns.sort(key=lambda name: name == "paper")
+    cells = [columns, *([_cell(row[name]) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line a person can read, without the place in the code."""
+    print(f"unlabeled: warning: {message}", file=sys.stderr)
+
+
+def _end(message: object, status: int) -> int:
+    print(f"unlabeled: {message}", file=sys.stderr)
+    return status
+
+
+def _silence_stdout() -> None:
+    """Python flushes stdout once more when it ends; there must be something to take it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,6 +23,7 @@ from unlabeled.modalities.image.tokens import patchify, unit
 from unlabeled.parts.encoder import Encoded, Encoder
 from unlabeled.parts.transformer import Block, initialise, sincos
 
+OWN = ("convnet", "vit")
 SMALL = 64
 """up to this many pixels a side, timm models get a stem that does not throw the image away"""
 
@@ -51,15 +52,19 @@ def build(
             "as in ul.load(path, encoder=module)"
         )
     standardise = Standardise(bands, mean, std)
-    if name in OWN:
-        _check_options(name, options, OWN[name])
-        if name == "vit":
-            return VisionTransformer(standardise, size=size, patch=patch, **options)
+    if name == "convnet":
+        _check_options(name, options, ConvNet)
         return ConvNet(standardise, size=size, **options)
+    if name == "vit":
+        _check_options(name, options, VisionTransformer)
+        return VisionTransformer(standardise, size=size, patch=patch, **options)
     if not _in_timm(name):
         raise OptionError(f"unknown encoder {name!r}: {_nearest_encoder(name)}")
+    if _is_plain_transformer(name):
+        _check_options(name, options, TimmTransformer)
+        return TimmTransformer(name, standardise, size=size, patch=patch, **options)
     _check_options(name, options, Timm)
-    return _timm(name, standardise, size=size, patch=patch, **options)
+    return Timm(name, standardise, size=size, **options)
 
 
 def wrap(
@@ -106,7 +111,8 @@ class Standardise(nn.Module):
             raise OptionError(f"images come as (batch, bands, height, width), not {tuple(x.shape)}")
         if x.shape[1] != self.bands:
             raise OptionError(f"this encoder was built for {self.bands} bands and got images of {x.shape[1]}")
-        return (unit(x) - self.mean) / self.std
+        # the order of memory in which convolutions and patches are fast; cheapest to reach from uint8
+        return (unit(x.contiguous(memory_format=torch.channels_last)) - self.mean) / self.std
 
 
 class ConvNet(Encoder):
@@ -128,15 +134,15 @@ class ConvNet(Encoder):
         while side // shrink >= 2 * 32:
             shrink *= 2
         stages = 3 if side >= 16 else 2
-        stem = width // 2
+        # at a few pixels a full stem costs nothing
+        stem = width // 2 if stages == 3 else width
         self.stem = nn.Sequential(
             _conv(standardise.bands, stem, 3 if shrink == 1 else 2 * shrink - 1, stride=shrink),
             nn.ReLU(inplace=True),
         )
         widths = [stem, *(width * 2**i for i in range(stages))]
         self.stages = nn.ModuleList(
-            Residual(before, after, stride=1 if stages == 2 and before == stem else 2)
-            for before, after in pairwise(widths)
+            Residual(before, after, stride=1 if before == after else 2) for before, after in pairwise(widths)
         )
         self.dim = widths[-1]
         self.to(memory_format=torch.channels_last)
@@ -151,7 +157,7 @@ class ConvNet(Encoder):
         present: Bool[Tensor, "batch tokens"] | None = None,
     ) -> Encoded:
         self.refuse(keep=keep, mask=mask, present=present)
-        x = self.stem(self.standardise(x.contiguous(memory_format=torch.channels_last)))
+        x = self.stem(self.standardise(x))
         layers = []
         for stage in self.stages:
             x = stage(x)
@@ -187,8 +193,8 @@ class VisionTransformer(Encoder):
 
     Patches of `patch` pixels become tokens through a linear layer, with fixed sine-cosine positions; a class
     token (at position zero) goes along. `pool`: features are the mean of the tokens ("mean") or the class
-    token ("cls"), after the last norm. Images of another size than `size` are spread over the same grid: their
-    positions are scaled to it, so that a crop's corner sits at the grid's corner.
+    token ("cls"), after the last norm. Images of another size than `size` are spread over the
+    same grid: their positions are scaled to it, so that a crop's corner sits at the grid's corner.
     `layers` are the tokens after every block, without the class token.
     """
 
@@ -267,7 +273,8 @@ class VisionTransformer(Encoder):
 class Timm(Encoder):
     """Any model of timm that is not a plain ViT: features as timm pools them, and the places of its last map.
 
-    `tokens` can be looked at, but not left out.
+    `tokens` can be looked at, but not left out. `small_stem` keeps the first layers at full size; by default
+    for images up to 64 pixels, unless `pretrained`: a pretrained stem is worth more than its resolution.
     """
 
     def __init__(
@@ -276,18 +283,19 @@ class Timm(Encoder):
         standardise: Standardise,
         *,
         size: tuple[int, int],
-        patch: int | None,
         pretrained: bool = False,
+        small_stem: bool | None = None,
     ) -> None:
         super().__init__()
-        self.spec = {"name": name, "pretrained": pretrained}
+        small = max(size) <= SMALL and not pretrained if small_stem is None else small_stem
+        # `pretrained` says where weights came from, not what the net is: building it again downloads none
+        self.spec = {"name": name, "small_stem": small}
         self.standardise = standardise
-        self.net = _create(name, standardise.bands, size, patch, pretrained)
-        # the weights of a pretrained stem are worth more than its resolution
-        if max(size) <= SMALL and not pretrained:
+        self.net = _create(name, pretrained, in_chans=standardise.bands, **_fixed_size(name, size))
+        if small:
             _small_stem(self.net)
         self.to(memory_format=torch.channels_last)
-        self.dim = self._measure(name, size)
+        self.dim = _timm_width(self, size)
 
     def encode(
         self,
@@ -299,7 +307,7 @@ class Timm(Encoder):
         present: Bool[Tensor, "batch tokens"] | None = None,
     ) -> Encoded:
         self.refuse(keep=keep, mask=mask, present=present)
-        x = self.standardise(x.contiguous(memory_format=torch.channels_last))
+        x = self.standardise(x)
         last = self.net.forward_features(x)
         return Encoded(_at_least_float32(self.net.forward_head(last)), self._tokens(last))
 
@@ -311,18 +319,32 @@ class Timm(Encoder):
         channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
         return last.flatten(1, 2) if channels_last else last.flatten(2).transpose(1, 2)
 
-    def _measure(self, name: str, size: tuple[int, int]) -> int:
-        try:
-            return _width(self, torch.zeros(2, self.standardise.bands, *size))
-        except (RuntimeError, AssertionError, ValueError) as error:
-            side = f"{size[0]} × {size[1]} px"
-            raise OptionError(f"encoder {name!r} does not take images of {side}: {error}") from error
 
+class TimmTransformer(Encoder):
+    """A plain ViT of timm: its tokens are the modality's patches, and can be hidden or left out.
 
-class TimmTransformer(Timm):
-    """A plain ViT of timm: its tokens are the modality's patches, and can be hidden or left out."""
+    Crops of another size go through as well, with timm's own resampling of the positions.
+    """
 
     leaves_out = True
+
+    def __init__(
+        self,
+        name: str,
+        standardise: Standardise,
+        *,
+        size: tuple[int, int],
+        patch: int | None,
+        pretrained: bool = False,
+    ) -> None:
+        super().__init__()
+        self.spec = {"name": name}
+        self.standardise = standardise
+        shape = {} if patch is None else {"patch_size": _check_patch(name, size, patch)}
+        self.net = _create(
+            name, pretrained, in_chans=standardise.bands, img_size=size, dynamic_img_size=True, **shape
+        )
+        self.dim = _timm_width(self, size)
 
     def encode(
         self,
@@ -387,9 +409,6 @@ class Wrapped(Encoder):
         return Encoded(given.mean((2, 3)) if given.ndim == 4 else given.flatten(1))
 
 
-OWN: Mapping[str, Callable[..., Encoder]] = {"convnet": ConvNet, "vit": VisionTransformer}
-
-
 # tokens
 
 
@@ -427,8 +446,9 @@ def _check_tokens(name: str, tokens: Tensor, **given: Tensor | None) -> None:
     for what, value in given.items():
         if value is None:
             continue
-        wanted = f"({batch}, {count})" if what != "keep" else f"({batch}, up to {count})"
-        if value.ndim != 2 or len(value) != batch or (what != "keep" and value.shape[1] != count):
+        least = 1 if what == "keep" else count
+        if value.ndim != 2 or len(value) != batch or not least <= value.shape[1] <= count:
+            wanted = f"({batch}, {count})" if least == count else f"({batch}, 1 to {count})"
             raise OptionError(f"{name}: {what} is {tuple(value.shape)} and must be {wanted} for these images")
 
 
@@ -503,16 +523,7 @@ def _nearest_encoder(name: str) -> str:
     return f"{nearest(name, OWN)}, or any name of timm.list_models()"
 
 
-def _timm(
-    name: str, standardise: Standardise, *, size: tuple[int, int], patch: int | None, **options: Any
-) -> Encoder:
-    kind = TimmTransformer if _is_transformer(name) else Timm
-    if kind is TimmTransformer and patch is not None:
-        _check_patch(name, size, patch)
-    return kind(name, standardise, size=size, patch=patch, **options)
-
-
-def _is_transformer(name: str) -> bool:
+def _is_plain_transformer(name: str) -> bool:
     import timm
     from timm.models.vision_transformer import VisionTransformer as Plain
 
@@ -520,17 +531,27 @@ def _is_transformer(name: str) -> bool:
         return isinstance(timm.create_model(name.partition(".")[0]), Plain)
 
 
-def _create(name: str, bands: int, size: tuple[int, int], patch: int | None, pretrained: bool) -> Any:
+def _create(name: str, pretrained: bool, **options: Any) -> Any:
     import timm
 
-    options: dict[str, Any] = {"num_classes": 0, "in_chans": bands}
-    if timm.models.get_pretrained_cfg_value(name, "fixed_input_size"):
-        options["img_size"] = size
-    if _is_transformer(name):
-        # dynamic: crops of another size go through as well, their positions resampled
-        options |= {"img_size": size, "dynamic_img_size": True}
-        options |= {} if patch is None else {"patch_size": patch}
-    return timm.create_model(name, pretrained=pretrained, **options)
+    return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+
+
+def _fixed_size(name: str, size: tuple[int, int]) -> dict[str, Any]:
+    """Some models of timm (Swin and others) have to know the size of the images; others refuse to be told."""
+    import timm
+
+    return {"img_size": size} if timm.models.get_pretrained_cfg_value(name, "fixed_input_size") else {}
+
+
+def _timm_width(encoder: Timm | TimmTransformer, size: tuple[int, int]) -> int:
+    try:
+        return _width(encoder, torch.zeros(1, encoder.standardise.bands, *size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        side = f"{size[0]} × {size[1]} px"
+        raise OptionError(
+            f"encoder {encoder.spec['name']!r} does not take images of {side}: {error}"
+        ) from error
 
 
 def _small_stem(net: nn.Module) -> None:

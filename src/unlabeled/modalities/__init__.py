@@ -1,0 +1,72 @@
+"""Which kinds of data there are, and which of them some data is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from unlabeled.errors import DataError, OptionError, nearest
+from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.image import Image
+from unlabeled.modalities.image.find import ACCEPTED, describe
+from unlabeled.modalities.image.recognise import array_shape
+from unlabeled.modalities.image.stack import array_file
+
+__all__ = ["MODALITIES", "Changed", "Image", "Modality", "detect"]
+
+MODALITIES: dict[str, type[Modality]] = {"image": Image}
+
+_log = logging.getLogger("unlabeled")
+
+
+def detect(data: Any, modality: str | None = None) -> type[Modality]:
+    """The modality of `data`: the one named, else the only one that recognises it. Logs what was recognised.
+
+    `OptionError`: an unknown name. `DataError`: there is nothing at that path, no modality or several
+    recognise the data, or it has three axes, which two kinds of data have.
+    """
+    if modality is not None:
+        if modality not in MODALITIES:
+            raise OptionError(f"unknown modality {modality!r}: {nearest(modality, MODALITIES)}")
+        return MODALITIES[modality]
+    if isinstance(data, str | os.PathLike) and not Path(data).expanduser().exists():
+        raise DataError(f"there is no file or folder {str(data)!r} (looked in {Path.cwd()})")
+    shape = _shape(data)
+    if shape is not None and len(shape) == 3:
+        raise DataError(
+            f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) needs "
+            "modality='image', (sample, channel, time) needs modality='series'"
+        )
+    found = {name: said for name, kind in MODALITIES.items() if (said := kind.recognises(data)) is not None}
+    if not found:
+        raise DataError(_unrecognised(data))
+    if len(found) > 1:
+        said = "; ".join(f"{name}: {line}" for name, line in found.items())
+        raise DataError(
+            f"{describe(data)} can be read in several ways ({said}): name the modality, modality=…"
+        )
+    ((name, line),) = found.items()
+    _log.info("%s (modality %s)", line, name)
+    return MODALITIES[name]
+
+
+def _shape(data: Any) -> tuple[int, ...] | None:
+    path = array_file(data)
+    if path is not None:
+        try:
+            return array_shape(path)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path} is not an array file that can be read ({error})") from error
+    shape = getattr(data, "shape", None)
+    return tuple(shape) if isinstance(shape, tuple) else None
+
+
+def _unrecognised(data: Any) -> str:
+    if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
+        names = sorted(p.name for p in Path(data).expanduser().iterdir())
+        found = ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "it is empty"
+        return f"nothing that can be learned from was found in the folder {str(data)!r} ({found}); accepted: {ACCEPTED}"
+    return f"{describe(data)} is no kind of data that is known here; accepted: {ACCEPTED}"

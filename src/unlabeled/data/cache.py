@@ -121,8 +121,8 @@ def prepare(
             return _write(make, target, form, needed)
     except OSError as error:
         warnings.warn(
-            f"no cache can be kept in {target.parent} ({error}): samples are decoded anew whenever they are used; "
-            "name another folder with the environment variable UNLABELED_CACHE",
+            f"no cache can be kept in {target.parent} ({error}): samples are decoded anew whenever they are "
+            "used; name another folder with the environment variable UNLABELED_CACHE",
             stacklevel=2,
         )
         failed = {i: str(row) for i, row in _made(make, count) if isinstance(row, Unreadable)}
@@ -175,7 +175,7 @@ def _write(make: Callable[[int], np.ndarray], target: Path, form: dict[str, Any]
 
 
 class _Rows:
-    """An `.npy` file written row by row with plain writes: a memory map on a full disk would kill the process."""
+    """An `.npy` file written row by row with plain writes: a memory map kills the process on a full disk."""
 
     def __init__(self, path: Path, form: dict[str, Any]) -> None:
         self.path, self.shape = path, (form["count"], *form["shape"])
@@ -216,8 +216,9 @@ class _Rows:
             self.file.close()
         self.path.unlink(missing_ok=True)
         warnings.warn(
-            f"the cache could not be written ({error}); its part was removed and samples are decoded anew whenever "
-            "they are used: free some disk, or name another folder with the environment variable UNLABELED_CACHE",
+            f"the cache could not be written ({error}); its part was removed and samples are decoded anew "
+            "whenever they are used: free some disk, or name another folder with the environment variable "
+            "UNLABELED_CACHE",
             stacklevel=4,
         )
 

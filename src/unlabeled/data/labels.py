@@ -15,8 +15,8 @@ from unlabeled.data.source import Source
 from unlabeled.errors import DataError
 
 FORMS = (
-    "a .csv or .parquet file with the columns 'key' (or 'index') and 'label', a table with these columns, a dictionary "
-    "from key to label, a list with one label a sample, or True for what the data itself says"
+    "a .csv or .parquet file with the columns 'key' (or 'index') and 'label', a table with these columns, a "
+    "dictionary from key to label, a list with one label a sample, or True for what the data itself says"
 )
 NAMED = 5
 """how many of the wrong keys or labels a message names"""
@@ -57,8 +57,8 @@ def _by_sample(labels: Any, source: Source) -> Sequence[Any]:
     if labels is True:
         if source.labels is None:
             raise DataError(
-                "labels=True asks for what the data itself says of its classes, and it says nothing (class folders or "
-                f"a label column do): give {FORMS}"
+                "labels=True asks for what the data itself says of its classes, and it says nothing (class "
+                f"folders or a label column do): give {FORMS}"
             )
         return list(source.labels)
     if isinstance(labels, str | os.PathLike):
@@ -109,7 +109,8 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
             for number, row in enumerate(body):
                 if len(row) != len(header):
                     raise DataError(
-                        f"row {number + 1} of {path} has {len(row)} values under {len(header)} columns ({', '.join(header)})"
+                        f"row {number + 1} of {path} has {len(row)} values under {len(header)} columns "
+                        f"({', '.join(header)})"
                     )
             return {name.strip(): [row[i] for row in body] for i, name in enumerate(header)}
     except DataError:
@@ -155,8 +156,8 @@ def _match(keys: list[Any], said: list[Any], source: Source, by_index: bool, wha
         example = _first([*source.index] if by_index else source.keys, 3)
         all_of = "none of its keys is in the data: " if len(unknown) == len(keys) else ""
         raise DataError(
-            f"{what} does not match the data: {all_of}{len(unknown):,} of {len(keys):,} rows name a{'n' * by_index} "
-            f"{where} that is not in it, such as {_first(unknown)}; the data has {example}"
+            f"{what} does not match the data: {all_of}{len(unknown):,} of {len(keys):,} rows name "
+            f"a{'n' * by_index} {where} that is not in it, such as {_first(unknown)}; the data has {example}"
         )
     if torn:
         raise DataError(

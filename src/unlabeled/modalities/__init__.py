@@ -37,8 +37,8 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
     shape = _shape(data)
     if shape is not None and len(shape) == 3:
         raise DataError(
-            f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) needs "
-            "modality='image', (sample, channel, time) needs modality='series'"
+            f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) "
+            "needs modality='image', (sample, channel, time) needs modality='series'"
         )
     found = {name: said for name, kind in MODALITIES.items() if (said := kind.recognises(data)) is not None}
     if not found:
@@ -68,5 +68,5 @@ def _unrecognised(data: Any) -> str:
     if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
         names = sorted(p.name for p in Path(data).expanduser().iterdir())
         found = ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "it is empty"
-        return f"nothing that can be learned from was found in the folder {str(data)!r} ({found}); accepted: {ACCEPTED}"
+        return f"the folder {str(data)!r} holds nothing to learn from ({found}); accepted: {ACCEPTED}"
     return f"{describe(data)} is no kind of data that is known here; accepted: {ACCEPTED}"

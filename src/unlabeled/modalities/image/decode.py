@@ -16,14 +16,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Shaped
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from unlabeled.data.cache import Unreadable
 
-SUFFIXES = frozenset(
-    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .npy "
-    ".jp2 .j2k .jpx .tga .avif .qoi .pcx .sgi".split()
-)
+# fmt: off
+SUFFIXES = frozenset((
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".npy", ".jp2", ".j2k", ".jpx", ".tga", ".avif", ".qoi", ".pcx", ".sgi",
+))
+# fmt: on
 FORMATS = (
     "PNG",
     "JPEG",
@@ -42,8 +44,8 @@ FORMATS = (
 )
 """what PIL may open here; the rest of its list holds documents, and programs that it would start"""
 LARGEST = 500_000_000
-"""pixels of a picture that is decoded (PIL itself stops at 179 million); a JPEG counts as it is decoded, up to 8
-times smaller a side"""
+"""pixels of a picture that is decoded (PIL itself stops at 179 million); a JPEG counts as it is decoded,
+up to 8 times smaller a side"""
 LARGE = 50_000_000
 """pixels from which pictures are decoded one at a time, so that threads do not fill the memory together"""
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -86,9 +88,9 @@ def decode(file: BinaryIO, side: int) -> Picture:
             return from_pil(Image.open(file, formats=formats()), side)
     except Unreadable:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable("not a picture in any known format, or damaged at its start") from None
-    # decoders raise nearly anything at damaged files: OSError, SyntaxError, struct.error, EOFError, MemoryError …
+    # decoders raise nearly anything at damaged files: OSError, SyntaxError, struct.error, MemoryError …
     except Exception as error:
         raise Unreadable(f"cannot be decoded ({type(error).__name__}: {error})") from error
 
@@ -221,9 +223,10 @@ def _tiff(file: BinaryIO) -> np.ndarray | None:
                 return None
             if page.imagewidth * page.imagelength > LARGEST:
                 raise Unreadable(
-                    f"{page.imagewidth:,} × {page.imagelength:,} pixels are more than the {LARGEST:,} that are decoded"
+                    f"{page.imagewidth:,} × {page.imagelength:,} pixels are more than the {LARGEST:,} "
+                    "that are decoded"
                 )
-            return _tiff_bands(tiff, page, series)
+            return _tiff_bands(page, series)
     except Unreadable:
         raise
     except Exception as error:
@@ -233,16 +236,19 @@ def _tiff(file: BinaryIO) -> np.ndarray | None:
 
 
 def _pil_reads(page: Any, pages: int) -> bool:
-    """Whether PIL reads all of this TIFF: one page of 8-bit grey or colour, or a photometry only PIL converts."""
+    """Whether PIL reads all of this TIFF: one page of 8-bit grey or colour, or colours only PIL converts."""
     if int(page.photometric) not in (0, 1, 2):
         return True
-    bands, alpha = page.samplesperpixel, [int(extra) in (1, 2) for extra in page.extrasamples]
-    plain = bands in (1, 3) if not alpha else bands in (2, 4) and alpha == [True]
-    return pages == 1 and plain and str(page.dtype) in ("uint8", "bool")
+    if pages != 1:
+        return False
+    if page.extrasamples:  # 16-bit alpha is read by PIL with 8 bits, rather than taken for a band here
+        alone = len(page.extrasamples) == 1 and int(page.extrasamples[0]) in (1, 2)
+        return alone and page.samplesperpixel in (2, 4) and str(page.dtype) in ("uint8", "uint16")
+    return page.samplesperpixel in (1, 3) and str(page.dtype) in ("uint8", "bool")
 
 
-def _tiff_bands(tiff: Any, page: Any, series: Any) -> np.ndarray:
-    """Bands of samples or of channel pages, last; of pages that are times, depths or just pages, the first."""
+def _tiff_bands(page: Any, series: Any) -> np.ndarray:
+    """Samples or channel pages as bands, last; of pages that are times, depths or just pages, the first."""
     if series.axes == "QYX":  # pages of one array without names for its axes: the shape tells
         return picture(series.asarray()).pixels
     values, axes = (series.asarray(), series.axes) if "C" in series.axes else (page.asarray(), page.axes)
@@ -251,13 +257,13 @@ def _tiff_bands(tiff: Any, page: Any, series: Any) -> np.ndarray:
     if int(page.photometric) == 0 and values.dtype.kind == "u":
         values = np.iinfo(values.dtype).max - values
     order = [axes.index("Y"), axes.index("X"), *(axes.index(a) for a in "CS" if a in axes)]
-    values = values.transpose(order)
-    return values.reshape(*values.shape[:2], -1)
+    turned: np.ndarray = values.transpose(order)
+    return turned.reshape(*turned.shape[:2], -1)
 
 
 @contextlib.contextmanager
 def _large_allowed() -> Iterator[None]:
-    """PIL's own limit on pixels is lifted while pictures are decoded here (`LARGEST` holds instead), then put back."""
+    """Lifts PIL's own limit on pixels while pictures are decoded here (`LARGEST` holds instead)."""
     global _limit_lifted, _limit_before
     with _limit_lock:
         if _limit_lifted == 0:

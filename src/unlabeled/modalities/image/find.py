@@ -31,7 +31,7 @@ ACCEPTED = (
     "an .npy or .npz file, a NumPy array or torch tensor, a torch or Hugging Face dataset, or a list of paths"
 )
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-SPLITS = frozenset("train test val valid validation training testing".split())
+SPLITS = frozenset(["train", "test", "val", "valid", "validation", "training", "testing"])
 """folders that hold class folders, not a class"""
 NO_CLASS = "unlabeled"
 """a class folder of this name holds pictures whose class is not known"""
@@ -173,8 +173,8 @@ class Tar(Collection):
         together = sum(size for _, size in self.places.values())
         if self.compressed and together > TOGETHER:
             raise DataError(
-                f"{path} holds {together:,} bytes of images; a compressed tar archive can only be read as a whole, "
-                f"into memory, up to {TOGETHER:,}: make it a .zip or an uncompressed .tar, or unpack it"
+                f"{path} holds {together:,} bytes of images; a compressed tar archive can only be "
+                f"read as a whole, into memory, up to {TOGETHER:,}: make it a .zip or a plain .tar, or unpack it"
             )
 
     def load(self, i: int, side: int) -> Picture:
@@ -286,7 +286,10 @@ class Items(Collection):
 
 
 def open_collection(data: Any, *, labels: bool = False) -> Collection:
-    """The collection that `data` is; `labels`: what it says of classes is wanted. `DataError` where it is none."""
+    """The collection that `data` is; `labels`: what it says of classes is wanted.
+
+    `DataError`: it is none, is empty or is missing.
+    """
     if isinstance(data, str | os.PathLike):
         return _open_path(Path(data).expanduser(), labels)
     if is_hugging_face(data):
@@ -513,7 +516,7 @@ def _images_among(names: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _folder_labels(keys: Sequence[str], *, wrapped: bool = False) -> list[Any]:
-    """The top folder of each key. Folders called train, test, … and one that wraps a whole archive are no classes."""
+    """The top folder of each key; train, test, … and one folder around a whole archive are no classes."""
     parts = [PurePosixPath(key).parts[:-1] for key in keys]
     while parts and all(len(p) > 1 for p in parts):
         tops = {p[0] for p in parts}

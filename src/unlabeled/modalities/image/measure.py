@@ -104,7 +104,7 @@ def stored_size(size: int | tuple[int, int], side: float) -> tuple[int, int]:
 
 
 def auto_patch(height: int, width: int) -> int | None:
-    """Side of a token in pixels: 16 where images are large, else what gives 16 to 64 tokens; None: nothing does."""
+    """Side of a token: near 16 px for large images, else for 16 to 64 tokens; None: no side divides."""
     common = math.gcd(height, width)
     divisors = [p for p in range(2, common + 1) if common % p == 0 and height * width > p * p]
     if max(height, width) <= SMALL:

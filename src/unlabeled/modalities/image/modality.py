@@ -67,8 +67,8 @@ class Image(Modality):
         height, width = self.size
         if self.patch is not None and (self.patch < 1 or height % self.patch or width % self.patch):
             raise OptionError(
-                f"image size {height}×{width} is not divisible by patch {self.patch}: choose a patch that divides "
-                "both sides, or another size"
+                f"image size {height}×{width} is not divisible by patch {self.patch}: choose a patch that "
+                "divides both sides, or another size"
             )
         if self.stored[0] < height or self.stored[1] < width:
             raise OptionError(
@@ -167,9 +167,6 @@ class Image(Modality):
         return encoders.build(
             name, size=self.size, bands=self.bands, mean=self.mean, std=self.std, patch=self.patch, **options
         )
-
-    def adopt(self, module: nn.Module, example: Images) -> Encoder:
-        return encoders.wrap(module, example, mean=self.mean, std=self.std)
 
     def adopt(self, module: nn.Module, example: Images) -> Encoder:
         """A user's own module as an encoder: it sees pixels standardised by this set's mean and deviation."""

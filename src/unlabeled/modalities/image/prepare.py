@@ -1,4 +1,4 @@
-"""Pixels of any size, type and number of bands to what a batch holds: one size, one type, one number of bands."""
+"""Pixels of any size, type and number of bands to what a batch holds: the same for all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unlabeled.data.cache import Unreadable
 GREY = (0.299, 0.587, 0.114)
 """share of red, green and blue in the brightness a person sees (ITU-R BT.601)"""
 OVERSHOOT = 0.1
-"""how far beyond [0, 1] values may reach (sharpening resizers do that) and are clipped; more is another scale"""
+"""how far beyond [0, 1] values may reach (sharpening does that) and are clipped; more is another scale"""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ Images = Shaped[Tensor, "n bands height width"]
 def read(
     data: Any, preparation: Preparation, *, eight_bit: bool, cache: Path | None = None, labels: bool = False
 ) -> Source:
-    """The images of `data`, prepared. `eight_bit`: pictures of a collection are kept as uint8, else as float32.
+    """The images of `data`, prepared; `eight_bit`: pictures of a collection become uint8, else float32.
 
     `DataError`: nothing there, nothing readable, NaN or another scale in an array.
     """
@@ -132,8 +132,8 @@ class CollectionSource(Source):
         except Unreadable as error:
             assert self.collection is not None
             raise DataError(
-                f"{self.collection.keys[int(i)]} could be read when the data was opened and no longer can ({error}): "
-                "restore it, then continue the run"
+                f"{self.collection.keys[int(i)]} could be read when the data was opened and no longer can "
+                f"({error}): restore it, then continue the run"
             ) from error
 
 
@@ -152,8 +152,8 @@ def _check_values(stack: Stack, preparation: Preparation) -> None:
                 preparation.check_scale(one)
             except Unreadable as error:
                 raise DataError(
-                    f"row {start + i} of {stack.what} {error}: bring the array to the scale of the data this was "
-                    "measured on (uint8, or floating point from 0 to 1)"
+                    f"row {start + i} of {stack.what} {error}: bring the array to the scale of the data this "
+                    "was measured on (uint8, or floating point from 0 to 1)"
                 ) from None
 
 

@@ -39,11 +39,12 @@ class Stack:
 
     @property
     def array(self) -> np.ndarray:
+        """The array, opened where it is a file."""
         return self.values.array if isinstance(self.values, Mapped) else self.values
 
     def rows(self, places: Any) -> Shaped[np.ndarray, "n height width bands"]:
         """Some of the images; `places` as NumPy takes them (a slice gives a view)."""
-        chosen = self.array[places]
+        chosen: np.ndarray = self.array[places]
         if chosen.dtype.kind == "b":
             chosen = chosen.astype(np.uint8) * 255
         if not chosen.dtype.isnative:
@@ -79,9 +80,14 @@ def open_stack(data: Any, *, labels: bool = False) -> Stack | None:
         return None
     try:
         if path.suffix.lower() == ".npy":
-            return _stack(Mapped(path), path.name)
-        with np.load(path, allow_pickle=False) as archive:
-            return _from_npz(archive, path, labels)
+            stack = _stack(Mapped(path.absolute()), path.name)
+        else:
+            with np.load(path, allow_pickle=False) as archive:
+                stack = _from_npz(archive, path, labels)
+        # of a large file only some rows were looked at: its date speaks for the others
+        if stack.array.nbytes > WHOLE:
+            stack.fingerprint += f"-{path.stat().st_mtime_ns}"
+        return stack
     except DataError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -146,16 +152,16 @@ def stack_axis(shape: tuple[int, ...], *, bands_first: bool = False) -> int | No
     if len(shape) != 4:
         hint = "a table, perhaps: modality='table'" if len(shape) == 2 else "reshape it"
         raise DataError(
-            f"an array of shape {shape} is not a stack of images: (image, height, width), (image, height, width, band) "
-            f"or (image, band, height, width) are; {hint}"
+            f"an array of shape {shape} is not a stack of images: (image, height, width), (image, height, "
+            f"width, band) or (image, band, height, width) are; {hint}"
         )
     axis = band_axis(shape[1:])
     if axis is None and bands_first:
         return 1
     if axis is None:
         raise DataError(
-            f"which axis of an array of shape {shape} counts the bands cannot be told: make it a torch tensor "
-            "(image, band, height, width): torch.from_numpy(array)"
+            f"which axis of an array of shape {shape} counts the bands cannot be told: make it a torch "
+            "tensor (image, band, height, width): torch.from_numpy(array)"
         )
     return 1 + axis
 

@@ -99,3 +99,12 @@ def test_a_width_that_does_not_fit_the_axes_is_refused_with_the_nearest(
 ) -> None:
     with pytest.raises(OptionError, match=f"divisible by {2 * axes}, not {dim}: take {near}"):
         sincos(torch.zeros(2, axes), dim)
+
+
+def test_half_precision_stays_close_and_learns() -> None:
+    block, tokens = Block(8, 2), torch.randn(2, 6, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = block(tokens)
+    half.float().square().sum().backward()
+    torch.testing.assert_close(half.float(), block(tokens), atol=0.05, rtol=0.05)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in block.parameters())

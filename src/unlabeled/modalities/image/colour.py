@@ -91,10 +91,14 @@ def recolour(
 def reband(
     x: Float[Tensor, "n bands height width"], jitter: Jitter, kept: Bool[Tensor, "n bands"]
 ) -> Float[Tensor, "n bands height width"]:
-    """Brightness, contrast, a gain and an offset for each band, then bands not `kept` set to 0. Not yet cut to 0–1."""
+    """Brightness, contrast, a gain and an offset for each band, then bands not `kept` set to 0.
+
+    Contrast is about the mean over all bands. Not yet cut to 0–1.
+    """
     n, bands = x.shape[:2]
     one, nothing = x.new_ones(n, bands), x.new_zeros(n, bands)
-    gain = jitter.saturation.reshape(n, -1) * one
+    # one band has (n,), several have (n, bands)
+    gain, lift = (f.reshape(n, 1 if f.ndim == 1 else bands) * one for f in (jitter.saturation, jitter.hue))
     gains = torch.stack([jitter.brightness[:, None] * one, jitter.contrast[:, None] * one, gain, one], dim=1)
     rows = torch.arange(n, device=x.device)
     mean = x.mean(dim=(2, 3))
@@ -102,7 +106,7 @@ def reband(
     for which in jitter.order.unbind(dim=1):
         middle = (scale * mean + offset).mean(dim=1, keepdim=True)
         pull = torch.where(which == 1, 1 - jitter.contrast, 0.0)[:, None] * middle
-        add = torch.where((which == 3)[:, None], jitter.hue.reshape(n, -1) * one, 0.0)
+        add = torch.where((which == 3)[:, None], lift, 0.0)
         change = gains[rows, which]
         scale, offset = change * scale, change * offset + pull + add
     scale, offset = scale * kept, offset * kept

@@ -34,7 +34,7 @@ class Turn:
     zoom: Float[Tensor, " n"]
     """above 1 things look larger"""
     shift: Float[Tensor, "n 2"]
-    """down, right: share of the view's side"""
+    """down and right, after angle and zoom: share of the view's side"""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,12 @@ class Crop:
     inside: bool = True
     """only pixels of the box count (as cutting first does); else the image goes on as its mirror image"""
     turn: Turn | None = None
+    """with it neither holds: pixels around the box count, and beyond the image its edge goes on"""
 
 
-def centre_box(n: int, height: int, width: int, size: tuple[int, int], device: torch.device) -> Float[Tensor, "n 4"]:
+def centre_box(
+    n: int, height: int, width: int, size: tuple[int, int], device: torch.device
+) -> Float[Tensor, "n 4"]:
     """The largest centred box with the shape of `size`."""
     scale = min(height / size[0], width / size[1])
     tall, wide = size[0] * scale, size[1] * scale
@@ -58,7 +61,7 @@ def centre_box(n: int, height: int, width: int, size: tuple[int, int], device: t
 
 
 def shifted_box(draws: Draws, box: Float[Tensor, "n 4"], size: tuple[int, int]) -> Float[Tensor, "n 4"]:
-    """The box moved by whole pixels of the view: as padding by an eighth with the mirror image and cutting back."""
+    """The box moved by whole pixels of the view, as padding by PADDING and cutting back does."""
     moved = []
     for axis in (0, 1):
         most = max(1, int(size[axis] * PADDING))
@@ -96,27 +99,28 @@ def random_box(
         last_tall = float(round(width / RATIO[0]))
     elif width / height > RATIO[1]:
         last_wide = float(round(height * RATIO[1]))
-    last = torch.tensor([(height - last_tall) // 2, (width - last_wide) // 2, last_tall, last_wide], device=u.device)
+    last = torch.tensor(
+        [(height - last_tall) // 2, (width - last_wide) // 2, last_tall, last_wide], device=u.device
+    )
     return torch.where(fits.any(dim=1, keepdim=True), torch.stack([top, left, tall, wide], dim=1), last)
 
 
-def resample(
-    x: Tensor, crop: Crop, size: tuple[int, int]
-) -> Float[Tensor, "n bands height width"]:
+def resample(x: Tensor, crop: Crop, size: tuple[int, int]) -> Float[Tensor, "n bands height width"]:
     """The pixels a crop shows, at `size`, from 0 to 1."""
     if crop.turn is not None:
         return _turned(x, crop, size)
     n, bands, height, width = x.shape
     down, down_weight = _taps(crop.box[:, 0], crop.box[:, 2], height, size[0], crop.inside, None)
     across, across_weight = _taps(crop.box[:, 1], crop.box[:, 3], width, size[1], crop.inside, crop.flip)
-    # embedding_bag adds a few weighted rows of a table: a banded matrix product that never meets the zeros
+    # embedding_bag adds a few weighted rows of a table: a banded matrix product that never meets the zeros.
+    # Across first, on the images turned on their side: that turn is cheap while they are still uint8.
     if x.dtype == torch.uint8:
-        across_weight = across_weight / 255
-    table = x.permute(0, 3, 1, 2).float().reshape(n * width, bands * height)
-    y = _add_rows(table, across, across_weight, width)
-    table = y.view(n, size[1], bands, height).permute(0, 3, 2, 1).reshape(n * height, bands * size[1])
-    y = _add_rows(table, down, down_weight, height)
-    return y.view(n, size[0], bands, size[1]).permute(0, 2, 1, 3).contiguous()
+        down_weight = down_weight / 255
+    table = x.reshape(n, bands * height, width).transpose(1, 2).contiguous().float()
+    y = _add_rows(table.view(n * width, bands * height), across, across_weight, width)
+    table = y.view(n, size[1], bands * height).transpose(1, 2).reshape(n * bands * height, size[1])
+    down, down_weight = (t.repeat_interleave(bands, dim=0) for t in (down, down_weight))
+    return _add_rows(table, down, down_weight, height).view(n, bands, *size)
 
 
 def token_centres(
@@ -127,12 +131,14 @@ def token_centres(
     device = crop.box.device
     down = (2 * torch.arange(rows, device=device) + 1) * patch / size[0] - 1
     across = (2 * torch.arange(columns, device=device) + 1) * patch / size[1] - 1
-    points = torch.stack([*torch.meshgrid(across, down, indexing="xy"), torch.ones(rows, columns, device=device)], -1)
+    points = torch.stack(
+        [*torch.meshgrid(across, down, indexing="xy"), torch.ones(rows, columns, device=device)], -1
+    )
     seen = points.reshape(-1, 3) @ _matrix(crop, stored, size).transpose(1, 2)
     sides = torch.tensor(stored, device=device)
     pixel = (seen.flip(-1) + 1) / 2 * sides - 0.5
     last = sides - 1
-    if not crop.inside:
+    if not crop.inside and crop.turn is None:
         pixel = last - (last - pixel.abs()).abs()
     return (torch.minimum(pixel.clamp(min=0), last) + 0.5) / sides
 
@@ -169,9 +175,12 @@ def _taps(
 
 
 def _add_rows(
-    table: Float[Tensor, "rows values"], taps: Int[Tensor, "n out taps"], weight: Float[Tensor, "n out taps"], each: int
+    table: Float[Tensor, "rows values"],
+    taps: Int[Tensor, "n out taps"],
+    weight: Float[Tensor, "n out taps"],
+    each: int,
 ) -> Float[Tensor, "bags values"]:
-    """For every output the weighted sum of its rows; image i owns rows i · each onwards."""
+    """For every output the weighted sum of its rows; taps[i] count from row i · each on."""
     offset = torch.arange(taps.shape[0], device=taps.device)[:, None, None] * each
     count = taps.shape[-1]
     return F.embedding_bag(
@@ -182,13 +191,14 @@ def _add_rows(
 def _turned(x: Tensor, crop: Crop, size: tuple[int, int]) -> Float[Tensor, "n bands height width"]:
     """Crop, flip and turn by one bilinear grid; what lies outside the image repeats its edge."""
     n, bands, height, width = x.shape
-    x = unit(x)
+    if n == 0:  # affine_grid refuses it
+        return x.new_zeros(0, bands, *size, dtype=torch.float32)
+    # a bilinear grid reads four pixels a point: several points a pixel, or a view that shrinks aliases
+    fine = max(1, min(height // size[0], width // size[1]))
     theta = _matrix(crop, (height, width), size)
-    whole = min(height // size[0], width // size[1])
-    if whole > 1:  # a bilinear grid reads four pixels only: shrink by a whole factor first, or it aliases
-        x = F.avg_pool2d(x[..., : height // whole * whole, : width // whole * whole], whole)
-    points = F.affine_grid(theta, [n, bands, *size], align_corners=False)
-    return F.grid_sample(x, points, mode="bilinear", padding_mode="border", align_corners=False)
+    points = F.affine_grid(theta, [n, bands, size[0] * fine, size[1] * fine], align_corners=False)
+    y = F.grid_sample(unit(x).float(), points, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.avg_pool2d(y, fine) if fine > 1 else y
 
 
 def _matrix(crop: Crop, stored: tuple[int, int], size: tuple[int, int]) -> Float[Tensor, "n 2 3"]:
@@ -202,7 +212,8 @@ def _matrix(crop: Crop, stored: tuple[int, int], size: tuple[int, int]) -> Float
         cos, sin = angle.cos() / crop.turn.zoom, angle.sin() / crop.turn.zoom
         aspect = size[0] / size[1]
         xx, xy, yx, yy = cos, sin * aspect, -sin / aspect, cos
-        y0, x0 = -2 * crop.turn.shift[:, 0], -2 * crop.turn.shift[:, 1]
+        moved_y, moved_x = (-2 * crop.turn.shift).unbind(dim=1)
+        x0, y0 = xx * moved_x + xy * moved_y, yx * moved_x + yy * moved_y
     across, down = wide / stored[1], tall / stored[0]
     middle_x, middle_y = (2 * left + wide) / stored[1] - 1, (2 * top + tall) / stored[0] - 1
     return torch.stack(

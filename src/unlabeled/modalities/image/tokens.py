@@ -39,7 +39,8 @@ def unpatchify(
     bands, rest = divmod(values, patch * patch)
     if count != rows * columns or rest:
         raise OptionError(
-            f"{count} tokens of {values} numbers are not the {patch}×{patch} patches of a {size[0]}×{size[1]} image"
+            f"{count} tokens of {values} numbers are not the patches of {patch}×{patch} "
+            f"of an image of {size[0]}×{size[1]}"
         )
     x = tokens.reshape(n, rows, columns, patch, patch, bands)
     return x.permute(0, 5, 1, 3, 2, 4).reshape(n, bands, *size)

@@ -28,7 +28,7 @@ from unlabeled.errors import (
     UserError,
     nearest,
 )
-from unlabeled.options import Option, Options, from_signature
+from unlabeled.options import Option, Options, from_signature, option_docs
 
 NAMED = ("method", "modality", "encoder")
 """named things with options of their own: `--method.temperature 0.2`, `method: {name: …, temperature: …}`"""
@@ -76,9 +76,9 @@ def _run(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
     elif words[0] in ("-V", "--version"):
-        from unlabeled.info import own_version
+        from unlabeled import __version__
 
-        print(f"unlabeled {own_version()}")
+        print(f"unlabeled {__version__}")
     elif words[0] not in COMMANDS:
         raise OptionError(f"there is no command {words[0]!r}: {nearest(words[0], COMMANDS)}")
     else:
@@ -95,7 +95,7 @@ def _train(command: str, words: list[str]) -> None:
     function = getattr(api, command)
     parameters = inspect.signature(function).parameters
     path = _peek(words, "config")
-    config = _flat(_load(Path(path))) if path else {}
+    config = _flat(_load(Path(path), command)) if path else {}
     names: dict[str, str] = {}
     for kind in NAMED:
         typed = _peek(words, kind)
@@ -114,7 +114,7 @@ def _train(command: str, words: list[str]) -> None:
             group="data:",
             place="positional",
         ),
-        *from_signature(function, skip=("data",)),
+        *from_signature(function, skip=("data",), docs=_docs(command)),
         Option("config", doc="YAML file of options, such as a run's run.yaml; the command line overrules it"),
     ]
     for kind in NAMED:
@@ -138,7 +138,16 @@ def _train(command: str, words: list[str]) -> None:
             remedy = _method_names() if required == "method" else f"usage: unlabeled {parser.usage}"
             raise OptionError(f"{command} needs {label}; {remedy}")
     run = function(given.pop("data"), **_nested(given, names))
-    print(f"run: {run.path}")
+    print(run.path)
+
+
+def _docs(command: str) -> dict[str, str]:
+    """What the options of training mean; `finetune` refers to `pretrain` for those they share."""
+    from unlabeled import api
+
+    docs = option_docs(inspect.getdoc(getattr(api, command)))
+    shared = option_docs(inspect.getdoc(api.pretrain))
+    return {name: shared[name] if text == "as for pretrain" else text for name, text in docs.items()}
 
 
 def _own_options(kind: str, name: str, asked: Iterable[str]) -> list[Option]:
@@ -151,11 +160,14 @@ def _own_options(kind: str, name: str, asked: Iterable[str]) -> list[Option]:
         entry = methods.lookup(name)
         doc = inspect.getdoc(entry.cls) or ""
         heading = f"method {name} ({entry.paper})\n  {doc.splitlines()[0] if doc else ''}".rstrip()
-        return from_signature(entry.cls.__init__, prefix=prefix, group=heading, only=entry.options, doc=doc)
+        docs = option_docs(doc)
+        return from_signature(entry.cls.__init__, prefix=prefix, group=heading, only=entry.options, docs=docs)
     if kind == "modality":
-        from unlabeled import modalities
+        from unlabeled.modalities import MODALITIES
 
-        return from_signature(modalities.lookup(name).measure, prefix=prefix, group=group, skip=("data",))
+        if name not in MODALITIES:
+            raise OptionError(f"there is no modality {name!r}: {nearest(name, MODALITIES)}")
+        return from_signature(MODALITIES[name].measure, prefix=prefix, group=group, skip=("data",))
     # an encoder's options depend on the modality, which may have to see the data first: it checks them
     return [Option(key, Any, group=group) for key in dict.fromkeys(asked) if key.startswith(prefix)]
 
@@ -163,16 +175,17 @@ def _own_options(kind: str, name: str, asked: Iterable[str]) -> list[Option]:
 def _peek(words: Sequence[str], name: str) -> str | None:
     """The value an option will have, before its parser can exist."""
     value = None
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
-        if word == f"--{name}" and not following.startswith("--"):
-            value = following
+    for place, word in enumerate(words):
+        following = words[place + 1 : place + 2]
+        if word == f"--{name}" and following and not following[0].startswith("--"):
+            value = following[0]
         elif word.startswith(f"--{name}="):
             value = word.partition("=")[2]
     return value
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """A configuration, read as data."""
+def _load(path: Path, command: str) -> dict[str, Any]:
+    """A configuration, read as data. A run's own also names its command and what is to be known about it."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -189,6 +202,9 @@ def _load(path: Path) -> dict[str, Any]:
         raise OptionError(f"{path} is not a YAML file of plain values: {error}") from error
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise OptionError(f"{path} must hold options by name, such as 'epochs: 100'")
+    config.pop("about", None)
+    if (verb := config.pop("verb", command)) != command:
+        raise OptionError(f"{path} is of a run of {verb!r}: repeat it with unlabeled {verb} --config {path}")
     return config
 
 
@@ -237,22 +253,15 @@ def _use(command: str, words: list[str]) -> None:
         Option("data", doc="a folder, an archive or a file", group="what:", place="positional"),
         *from_signature(function, skip=("data",)),
     ]
-    writes_itself = "output" in inspect.signature(function).parameters
-    if not writes_itself:
-        options.append(Option("output", doc="JSON file to write"))
     given = _given(command, words, options)
     if given is None:
         return
     output = given.get("output")
     if command != "evaluate" and output is None:
         raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
-    if not writes_itself:
-        given.pop("output", None)
     result = function(load(given.pop("run")), given.pop("data"), **given)
     if command == "evaluate":
         print(result.table())
-        if output is not None and not writes_itself:
-            result.save(output)
     if output is not None:
         print(f"written: {output}")
 
@@ -339,7 +348,7 @@ COMMANDS = {
     "evaluate": Command(
         "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
     ),
-    "report": Command("report RUN…", "Write a run's report.html.", _report),
+    "report": Command("report RUN… [--data DATA]", "Write a run's report.html.", _report),
     "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),
     "info": Command("info", "Show versions and devices.", _info),
     "demo": Command(

@@ -10,7 +10,6 @@ PACKAGES = {
     "torch": "",
     "lightning": "",
     "numpy": "",
-    "scipy": "",
     "scikit-learn": "",
     "pyarrow": "",
     "safetensors": "",
@@ -28,20 +27,14 @@ PACKAGES = {
 """what the library uses → the extra that brings it (empty: the base install)"""
 
 
-def own_version() -> str:
-    """The installed version of this library; a source tree that was never installed has none."""
-    try:
-        return version("unlabeled")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def info() -> dict[str, str]:
     """Versions, devices, precision, cores and memory, each as a line a person can read."""
     import torch
 
+    from unlabeled import __version__
+
     lines = {
-        "unlabeled": own_version(),
+        "unlabeled": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }

@@ -70,9 +70,12 @@ class Option:
             for part in alternatives(self.hint)
             if part is not type(None)
         ]
-        left = f"  {self.label} {'|'.join(marks)}" if self.place == "named" else f"  {self.label}"
+        left = (
+            f"  {self.label} {'|'.join(dict.fromkeys(marks))}" if self.place == "named" else f"  {self.label}"
+        )
         said = "" if self.default in (None, "") else f"(default: {self.default})"
-        right = textwrap.wrap(f"{self.doc} {said}".strip(), 108 - width)
+        meaning = re.sub(r"\bNone:", "left out:", self.doc)
+        right = textwrap.wrap(f"{meaning} {said}".strip(), 108 - width)
         if len(left) + 2 > width and right:
             return [left, *(" " * width + line for line in right)]
         first, *others = right or [""]
@@ -86,14 +89,14 @@ def from_signature(
     group: str = "options:",
     only: Collection[str] | None = None,
     skip: Collection[str] = (),
-    doc: str | None = None,
+    docs: Mapping[str, str] | None = None,
 ) -> list[Option]:
     """One option for each parameter of `function` (`self`, `*args` and `**rest` aside).
 
     `prefix` goes before each name; `only` and `skip` choose among them. What an option means is taken
-    from the function's docstring, or from `doc`; see `option_docs`.
+    from `docs`, by default those of the function's docstring.
     """
-    docs = option_docs(doc or inspect.getdoc(function))
+    docs = option_docs(inspect.getdoc(function)) if docs is None else docs
     names = getattr(inspect.unwrap(function), "__globals__", {})
     return [
         Option(
@@ -111,22 +114,20 @@ def from_signature(
 
 
 def option_docs(doc: str | None) -> dict[str, str]:
-    """What a docstring says of each parameter: lines that begin with its name in backticks and a colon.
+    """What a docstring says of its parameters, in either of the two ways it may do so.
 
-    The text goes on until the next such line or an empty one; several names may share a line.
+    A list under `Args:` (`name: text`, continued further in), or the name in backticks and a colon
+    anywhere, up to the next such name or to a sentence that ends its line.
     """
+    doc = inspect.cleandoc(doc or "") + "\n"
     found: dict[str, str] = {}
-    current: list[str] = []
-    for line in (doc or "").splitlines():
-        start = re.match(r"\s*[-*]?\s*((?:`\w+`(?:, | and )?)+):\s*(.*)", line)
-        if start:
-            current = re.findall(r"`(\w+)`", start[1])
-            found.update(dict.fromkeys(current, start[2].strip()))
-        elif not line.strip():
-            current = []
-        else:
-            found.update({name: f"{found[name]} {line.strip()}" for name in current})
-    return {name: text.replace("`", "").rstrip(" ;.") for name, text in found.items()}
+    if listed := re.search(r"^Args:\n((?: +.*\n)*)", doc, re.MULTILINE):
+        found |= dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", listed[1], re.MULTILINE))
+    name = r"(?:`\w+`(?:, | and ))*`\w+`:\s"
+    for paragraph in doc.split("\n\n"):
+        for names, text in re.findall(rf"({name})(.*?)(?={name}|\.\n|$)", f"{paragraph}\n", re.DOTALL):
+            found |= dict.fromkeys(re.findall(r"`(\w+)`", names), text)
+    return {name: " ".join(text.replace("`", "").split()).rstrip(";.") for name, text in found.items()}
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
@@ -137,10 +138,12 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 def plain(annotation: Any, names: Mapping[str, Any]) -> Any:
     """The part of an annotation that can be typed: `str | Path | ndarray | None` becomes `str | None`.
 
-    `names` is where a written annotation looks its names up; text alone is what is left of one without
-    any plain part.
+    `names` is where a written annotation looks its names up; text is what is left of one
+    without any plain part; `Any` stays: its value is whatever the text looks like.
     """
     members = list(dict.fromkeys(_members(annotation, names)))
+    if Any in members:
+        return Any
     if not set(members) - {type(None)}:
         members.append(str)
     # everything can be read as text, so text is tried last
@@ -218,7 +221,7 @@ class Options:
             lines += ["", group]
             for option in self.options.values():
                 if option.group == group:
-                    lines += option.help(width=28)
+                    lines += option.help(width=32)
         return "\n".join(lines)
 
     def _parser(self) -> Any:
@@ -257,7 +260,7 @@ class Options:
                 raise OptionError(f"there is no option --{name}: {self._near(name)}")
             if equals:
                 joined.append(word)
-            elif bool in alternatives(option.hint) and not (rest and rest[0].lower() in TRUTH):
+            elif option.hint is bool and not (rest and rest[0].lower() in TRUTH):
                 joined.append(f"{word}=true")
             elif not rest or rest[0].startswith("--"):
                 raise OptionError(f"{word} needs a value: {option.expected}")

@@ -152,6 +152,12 @@ def test_raw_is_the_largest_centred_part_shrunk():
     torch.testing.assert_close(view(x, "raw", size=(20, 20)).x, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 4)])
+def test_the_smallest_views_are_still_numbers(size):
+    for kind, variant in KINDS[:-1]:
+        assert view(images(4, 3, 4), kind, variant, size=size).x.isfinite().all()
+
+
 def test_weak_0_is_reflect_padding_cut_back_and_flipped():
     x = images(64)
     changed = view(x, "weak")

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unlabeled.data.draws import Draws
+from unlabeled.modalities.image.banded import Band, banded
 from unlabeled.modalities.image.tokens import grid, unit
 
 RATIO = (3 / 4, 4 / 3)
@@ -109,18 +110,12 @@ def resample(x: Tensor, crop: Crop, size: tuple[int, int]) -> Float[Tensor, "n b
     """The pixels a crop shows, at `size`, from 0 to 1."""
     if crop.turn is not None:
         return _turned(x, crop, size)
-    n, bands, height, width = x.shape
-    down, down_weight = _taps(crop.box[:, 0], crop.box[:, 2], height, size[0], crop.inside, None)
-    across, across_weight = _taps(crop.box[:, 1], crop.box[:, 3], width, size[1], crop.inside, crop.flip)
-    # embedding_bag adds a few weighted rows of a table: a banded matrix product that never meets the zeros.
-    # Across first, on the images turned on their side: that turn is cheap while they are still uint8.
+    height, width = x.shape[2:]
+    down = _band(crop.box[:, 0], crop.box[:, 2], height, size[0], crop.inside, None)
+    across = _band(crop.box[:, 1], crop.box[:, 3], width, size[1], crop.inside, crop.flip)
     if x.dtype == torch.uint8:
-        down_weight = down_weight / 255
-    table = x.reshape(n, bands * height, width).transpose(1, 2).contiguous().float()
-    y = _add_rows(table.view(n * width, bands * height), across, across_weight, width)
-    table = y.view(n, size[1], bands * height).transpose(1, 2).reshape(n * bands * height, size[1])
-    down, down_weight = (t.repeat_interleave(bands, dim=0) for t in (down, down_weight))
-    return _add_rows(table, down, down_weight, height).view(n, bands, *size)
+        down = Band(down.taps, down.weight / 255)
+    return banded(x, across, down)
 
 
 def token_centres(
@@ -143,14 +138,14 @@ def token_centres(
     return (torch.minimum(pixel.clamp(min=0), last) + 0.5) / sides
 
 
-def _taps(
+def _band(
     start: Float[Tensor, " n"],
     length: Float[Tensor, " n"],
     stored: int,
     out: int,
     inside: bool,
     flip: Bool[Tensor, " n"] | None,
-) -> tuple[Int[Tensor, "n out taps"], Float[Tensor, "n out taps"]]:
+) -> Band:
     """Which stored pixels each pixel of a view is made of along one axis, and how much of each.
 
     The triangle filter: linear interpolation where the crop grows, as wide as the step where it shrinks.
@@ -168,24 +163,10 @@ def _taps(
     weight = (1 - (taps + 0.5 - centre[..., None]).abs() / reach[..., None]).clamp_(min=0)
     if inside:
         bottom = start[:, None, None]
-        weight = weight * ((taps + 0.5 > bottom) & (taps + 0.5 < bottom + length[:, None, None]))
+        weight = weight * ((taps + 0.5 >= bottom) & (taps + 0.5 <= bottom + length[:, None, None]))
     else:
         taps = (stored - 1) - ((stored - 1) - taps.abs()).abs()
-    return taps.clamp_(0, stored - 1).long(), weight / weight.sum(dim=-1, keepdim=True)
-
-
-def _add_rows(
-    table: Float[Tensor, "rows values"],
-    taps: Int[Tensor, "n out taps"],
-    weight: Float[Tensor, "n out taps"],
-    each: int,
-) -> Float[Tensor, "bags values"]:
-    """For every output the weighted sum of its rows; taps[i] count from row i · each on."""
-    offset = torch.arange(taps.shape[0], device=taps.device)[:, None, None] * each
-    count = taps.shape[-1]
-    return F.embedding_bag(
-        (taps + offset).view(-1, count), table, mode="sum", per_sample_weights=weight.reshape(-1, count)
-    )
+    return Band(taps.clamp_(0, stored - 1).long(), weight / weight.sum(dim=-1, keepdim=True))
 
 
 def _turned(x: Tensor, crop: Crop, size: tuple[int, int]) -> Float[Tensor, "n bands height width"]:

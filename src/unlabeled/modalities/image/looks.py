@@ -87,7 +87,9 @@ LOCAL_BLUR = 0.5
 LOCAL_AREA, SMALL_LOCAL_AREA, TINY_LOCAL_AREA = (0.05, 0.4), (0.1, 0.5), (0.3, 0.6)
 """large images: same source; the smaller ones: so that a local view keeps a few stored pixels"""
 
-# Greyscale: no paper's values. Up to TINY px they are those a FixMatch on 8 × 8 digits learned well with.
+# Greyscale: no paper's values. Tried with SimCLR on scikit-learn's digits (25 epochs, nearest neighbour from
+# 5 labels a class, one or two seeds): 0.90 with these, 0.88 without turning; smallest crops from 0.5 to 1 and
+# noise and cutout on or off all gave 0.90 to 0.91, and flips, which greyscale is spared, 0.87.
 TURN = 0.8
 GREYSCALE_TURN = (15.0, 0.1, 0.05)
 TINY_TURN = (20.0, 0.2, 1 / 8)

@@ -48,7 +48,8 @@ def change(x: Tensor, branch: Branch, draws: Draws, *, size: tuple[int, int], pa
     Gives float32 (n, bands, *size) from 0 to 1 (a local view is smaller, see `local_size`). `where`
     is there when `patch` divides the view's sides. `params`, one value a row: `crop` (top, left,
     height, width as shares of the stored image; a shifted view reaches beyond it and is filled with
-    the mirror image), `flip`, and whatever else this kind applies.
+    the mirror image; a turned one is turned about the middle of this box), `flip`, and whatever else
+    this kind applies.
 
     Refused: an unknown kind, variant or option, a crop range that is not 0 < low ≤ high ≤ 1, a
     probability outside [0, 1], a change the number of bands does not allow, a view larger than the

@@ -89,6 +89,8 @@ def decode(file: BinaryIO, side: int) -> Picture:
     except Unreadable:
         raise
     except UnidentifiedImageError:
+        if start[:4] in TIFF_STARTS and find_spec("tifffile") is None:
+            raise Unreadable(f"not a TIFF that PIL reads; {NEEDS_TIFFFILE}") from None
         raise Unreadable("not a picture in any known format, or damaged at its start") from None
     # decoders raise nearly anything at damaged files: OSError, SyntaxError, struct.error, MemoryError …
     except Exception as error:

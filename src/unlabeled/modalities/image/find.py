@@ -96,14 +96,15 @@ class Files(Collection):
     def __init__(
         self, paths: Sequence[Path], keys: list[str], what: str, labels: list[Any] | None = None
     ) -> None:
-        self.paths, self.keys, self.what, self.labels = paths, keys, what, labels
+        self.paths = [path.absolute() for path in paths]
+        self.keys, self.what, self.labels = keys, what, labels
         digest = hashlib.blake2b(digest_size=16)
-        for path in paths:
+        for path in self.paths:
             try:
                 status = path.stat()
-                said = f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                said = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
             except OSError:
-                said = f"{path.absolute()}\0missing\n"
+                said = f"{path}\0missing\n"
             digest.update(said.encode("utf-8", "surrogateescape"))
         self.fingerprint = digest.hexdigest()
 
@@ -120,7 +121,7 @@ class Zip(Collection):
     """Image files in a zip archive, read in place."""
 
     def __init__(self, path: Path, labels: bool) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._handle: PerProcess[zipfile.ZipFile] = PerProcess()
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
@@ -155,7 +156,7 @@ class Tar(Collection):
     """Image files in a tar archive: read in place, or as a whole into memory where it is compressed."""
 
     def __init__(self, path: Path, labels: bool) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._handle: PerProcess[dict[str, bytes]] = PerProcess()
         self.places: dict[str, tuple[int, int]] = {}
         with tarfile.open(path) as archive:
@@ -174,7 +175,7 @@ class Tar(Collection):
         if self.compressed and together > TOGETHER:
             raise DataError(
                 f"{path} holds {together:,} bytes of images; a compressed tar archive can only be "
-                f"read as a whole, into memory, up to {TOGETHER:,}: make it a .zip or a plain .tar, or unpack it"
+                f"read as a whole, into memory, up to {TOGETHER:,}: make it a .zip or a plain .tar"
             )
 
     def load(self, i: int, side: int) -> Picture:
@@ -209,10 +210,10 @@ class Parquet(Collection):
     def __init__(self, path: Path, labels: bool) -> None:
         import pyarrow.parquet as pq
 
-        self.path = path
+        self.path = path.absolute()
+        found = parquet_column(path)
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
-        found = parquet_column(path)
         if found is None:
             raise DataError(
                 f"{path} has no column of encoded images (binary, or a struct with 'bytes'); columns: {names}"

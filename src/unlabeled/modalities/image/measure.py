@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unlabeled.data.cache import Unreadable, threads, whole
-from unlabeled.errors import DataError
+from unlabeled.errors import DataError, OptionError
 from unlabeled.modalities.image.find import Collection, open_collection
 from unlabeled.modalities.image.prepare import OVERSHOOT
 from unlabeled.modalities.image.stack import Stack, open_stack
@@ -68,6 +68,8 @@ def measure(
     if not fitting:
         found = ", ".join(str(n) for n in sorted({g.bands for g in glances}))
         raise DataError(f"no image has {bands} bands: found {found}")
+    if low is not None and len(low) != bands:
+        raise OptionError(f"low and high have {len(low)} numbers for images with {bands} bands")
     if low is None and high is None:
         fitted = _scale(fitting)
         low, high = fitted if fitted is not None else (None, None)

@@ -76,18 +76,13 @@ class Image(Modality):
             )
         if self.bands < 1:
             raise OptionError(f"bands must be at least 1, not {self.bands}")
-        if (self.low is None) != (self.high is None):
-            raise OptionError("low and high belong together: give both, or neither")
+        _check_scale(self.low, self.high)
         for name in ("mean", "std", "low", "high"):
             values = getattr(self, name)
             if values is not None and len(values) != self.bands:
                 raise OptionError(f"{name} has {len(values)} numbers for images with {self.bands} bands")
         if min(self.std) <= 0:
             raise OptionError(f"std must be above 0 in every band, not {self.std}")
-        if self.low is not None and self.high is not None:
-            for low, high in zip(self.low, self.high, strict=True):
-                if not low < high:
-                    raise OptionError(f"low must be below high in every band, not {self.low} and {self.high}")
 
     # read
     @classmethod
@@ -115,6 +110,7 @@ class Image(Modality):
         for name in unknown:
             known = ("size", "patch", "bands", "low", "high")
             raise OptionError(f"images have no option {name!r}: {nearest(name, known)}")
+        _check_scale(low, high)
         fixed = _pair("size", size) if size is not None else None
         found = measure(data, size=fixed, bands=bands, low=low, high=high)
         chosen = _pair("size", found.pop("size"))
@@ -192,6 +188,15 @@ def _pair(name: str, size: int | tuple[int, ...] | list[int]) -> tuple[int, int]
     if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
         raise OptionError(f"{name} must be a side in pixels of at least 1, or (height, width), not {size!r}")
     return sides[0], sides[1]
+
+
+def _check_scale(low: list[float] | None, high: list[float] | None) -> None:
+    if (low is None) != (high is None):
+        raise OptionError("low and high belong together: give both, or neither")
+    if low is None or high is None:
+        return
+    if len(low) != len(high) or any(not a < b for a, b in zip(low, high, strict=True)):
+        raise OptionError(f"low must be below high in every band, not {low} and {high}")
 
 
 def _plain(size: tuple[int, int]) -> int | list[int]:

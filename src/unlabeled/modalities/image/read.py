@@ -52,10 +52,9 @@ def read(
 class StackSource(Source):
     """Images of one array, prepared as they are fetched; the array is not copied."""
 
-    decoded = True
-
     def __init__(self, stack: Stack, preparation: Preparation) -> None:
         self.stack, self.preparation = stack, preparation
+        self.decoded = stack.height_width_bands[:2] == (preparation.height, preparation.width)
         _check_values(stack, preparation)
         self.keys = [str(i) for i in range(len(stack))]
         self.index = np.arange(len(stack))

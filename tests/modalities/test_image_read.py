@@ -395,14 +395,17 @@ def test_a_jpeg_over_the_limit_is_decoded_small(tmp_path: Path, monkeypatch: Any
     assert "1,024 × 768 pixels are more than" in reasons(source)["2.png"]
 
 
+@pytest.mark.parametrize(("height", "width"), [(120, 160), (1200, 1600)])
 @pytest.mark.parametrize("kind", ["jpg", "png"])
-def test_large_images_are_reduced_without_aliasing(tmp_path: Path, kind: str) -> None:
-    stripes = np.zeros((1200, 1600, 3), np.uint8)
+def test_large_images_are_reduced_without_aliasing(
+    tmp_path: Path, kind: str, height: int, width: int
+) -> None:
+    stripes = np.zeros((height, width, 3), np.uint8)
     stripes[:, ::2] = 255  # finer than the result can show: it must become an even grey
     save(tmp_path / f"1.{kind}", stripes)
     x = only(colour(32).read(tmp_path)).astype(int)
     assert x.shape == (32, 32, 3)
-    assert np.abs(x - 127).max() <= 3
+    assert np.abs(x[:, 1:-1] - 127).max() <= 3  # at the very edge a filter has less to average
 
 
 def test_the_shorter_side_is_resized_and_the_centre_is_cut_out(tmp_path: Path) -> None:
@@ -1020,6 +1023,14 @@ def test_workers_read_one_archive_at_once(
     streamed.fetch([0])  # opens the archive here, which workers must not share
     loader = DataLoader(Fetched(streamed), batch_size=2, num_workers=2)
     assert torch.equal(torch.cat(list(loader)), expected)
+
+
+def test_what_is_open_is_not_shared_with_a_forked_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle: find.PerProcess[object] = find.PerProcess()
+    mine = handle.get(object)
+    assert handle.get(object) is mine
+    monkeypatch.setattr(find.os, "getpid", lambda: -1)
+    assert handle.get(object) is not mine
 
 
 def test_a_file_that_breaks_while_it_is_streamed_is_an_error_naming_it(

@@ -186,6 +186,8 @@ def _plain(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", shown.size, "white")
         flat = Image.alpha_composite(paper, shown).convert("RGB")
         return flat.convert("L") if image.mode in ("1", "L", "LA", "La") else flat
+    if image.mode in ("L", "RGB"):  # converting would copy, and some pictures are gigabytes
+        return image
     if image.mode in ("1", "L", "LA", "La"):
         return image.convert("L")
     return image.convert("RGB")

@@ -10,6 +10,7 @@ PACKAGES = {
     "torch": "",
     "lightning": "",
     "numpy": "",
+    "scipy": "",
     "scikit-learn": "",
     "pyarrow": "",
     "safetensors": "",

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unlabeled.evaluation.arrays import Features, blocks, exact, features, unit_rows
+from unlabeled.evaluation.arrays import CHUNK, Features, blocks, exact, features, unit_rows
 
 
 def effective_rank(z: Features) -> float:
@@ -39,14 +39,15 @@ def singular_values(z: Tensor) -> Float[Tensor, " rank"]:
     """Singular values of (samples, dim) up to a common factor, largest first, float64.
 
     Blocks of rows are folded one after the other into a triangular factor (QR), which has the singular values
-    of everything folded so far; memory is one block and one (dim, dim) factor.
+    of everything folded so far; memory is one block of at least 4 dim rows.
     """
     tall = z if z.shape[0] >= z.shape[1] else z.T
-    scale = max(float(rows.abs().max()) for _, rows in blocks(tall))
+    scale = max(float(exact(rows).abs().max()) for _, rows in blocks(tall))
     if scale == 0:
         return torch.zeros(min(z.shape), dtype=torch.float64)
     factor: Tensor | None = None
-    for _, rows in blocks(tall):
+    for start in range(0, len(tall), step := max(4 * tall.shape[1], CHUNK // tall.shape[1])):
+        rows = tall[start : start + step]
         block = exact(rows) / scale
         if len(block) == len(tall):
             factor = block

@@ -1,0 +1,283 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from unlabeled.errors import DataError, OptionError
+from unlabeled.evaluation import arrays, knn, knn_details, linear_probe, linear_probe_details
+from unlabeled.evaluation.linear import held_out
+
+torch.set_num_threads(1)
+
+PROBES = [knn, linear_probe]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order] / 16, y[order]
+    return x[:1200], y[:1200], x[1200:], y[1200:]
+
+
+def clouds(n, dim=6, classes=3, seed=0, apart=1.5):
+    """Overlapping clouds, so that votes are split; one centre a class, the same for every seed."""
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, classes, n)
+    return np.random.default_rng(9).normal(size=(classes, dim))[y] * apart + generator.normal(
+        size=(n, dim)
+    ), y
+
+
+def slow_knn(train, y, test, k, weigh):
+    predicted = []
+    for row in test:
+        cosines = [float(row @ t) / math.sqrt(float(row @ row) * float(t @ t)) for t in train]
+        order = sorted(range(len(train)), key=lambda j: -cosines[j])[:k]
+        scores = {}
+        for j in order:
+            scores[y[j]] = scores.get(y[j], 0.0) + weigh(cosines[j])
+        predicted.append(max(scores, key=scores.get))
+    return np.array(predicted)
+
+
+@pytest.mark.parametrize("k", [1, 4, 20])
+@pytest.mark.parametrize("temperature", [0.07, 1.0])
+def test_knn_equals_its_slow_definition(k, temperature):
+    (train, y), (test, truth) = clouds(60), clouds(40, seed=1)
+    found = knn_details(train, y, test, truth, k=k, temperature=temperature)
+    expected = slow_knn(train, y, test, k, lambda cosine: math.exp(cosine / temperature))
+    assert (found.predictions == expected).all()
+    assert found.accuracy == knn(train, y, test, truth, k=k, temperature=temperature)
+    assert found.accuracy == pytest.approx(float(np.mean(expected == truth)))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 3, 15])
+def test_majority_vote_equals_scikit_learn_where_votes_are_not_tied(metric, k):
+    (train, y), (test, truth) = clouds(200, classes=2), clouds(80, classes=2, seed=1)
+    theirs = KNeighborsClassifier(k, metric=metric).fit(train, y).predict(test)
+    ours = knn_details(train, y, test, truth, k=k, weights="majority", metric=metric)
+    assert (ours.predictions == theirs).all()
+
+
+def test_euclidean_neighbours_weigh_by_inverse_distance_as_in_scikit_learn():
+    (train, y), (test, truth) = clouds(200), clouds(80, seed=1)
+    theirs = KNeighborsClassifier(9, weights=lambda d: 1 / (d + 1e-5)).fit(train, y).predict(test)
+    assert (knn_details(train, y, test, truth, k=9, metric="euclidean").predictions == theirs).all()
+    far = knn_details(train + 1e6, y, test + 1e6, truth, k=9, metric="euclidean")
+    assert (far.predictions == theirs).all()
+
+
+def test_knn_on_raw_digits_reaches_the_known_figure(digits):
+    assert knn(*digits, k=20) == pytest.approx(0.98, abs=0.01)
+
+
+def test_a_small_temperature_is_the_nearest_neighbour_and_a_large_one_the_majority():
+    (train, y), (test, truth) = clouds(80, classes=2, apart=0.4), clouds(60, classes=2, seed=1, apart=0.4)
+    nearest = knn_details(train, y, test, truth, k=1).predictions
+    assert (knn_details(train, y, test, truth, k=9, temperature=1e-5).predictions == nearest).all()
+    majority = knn_details(train, y, test, truth, k=9, weights="majority").predictions
+    assert (knn_details(train, y, test, truth, k=9, temperature=1e5).predictions == majority).all()
+    assert (majority != nearest).any()
+
+
+def test_a_tied_vote_goes_to_the_nearer_class():
+    train, y = np.array([[1.0, 0.3], [1.0, 0.2], [1.0, 0.1], [1.0, 0.4]]), np.array([0, 1, 2, 3])
+    details = knn_details(train, y, np.array([[1.0, 0.0]]), np.array([2]), k=4, weights="majority")
+    assert details.predictions.tolist() == [2]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_blocks_do_not_change_knn(metric, monkeypatch):
+    (train, y), (test, truth) = clouds(150), clouds(70, seed=1)
+    whole = knn_details(train, y, test, truth, k=7, metric=metric).predictions
+    for module in ("arrays", "neighbours"):
+        monkeypatch.setattr(f"unlabeled.evaluation.{module}.CHUNK", 60)
+    assert arrays.CHUNK == 60
+    assert (knn_details(train, y, test, truth, k=7, metric=metric).predictions == whole).all()
+
+
+def test_cosine_neighbours_ignore_the_length_of_rows_and_rotations():
+    (train, y), (test, truth) = clouds(100), clouds(50, seed=1)
+    expected = knn_details(train, y, test, truth).predictions
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(6, 6)))[0]
+    stretch = np.random.default_rng(4).uniform(0.1, 10, size=(100, 1))
+    assert (knn_details(train * stretch, y, test, truth).predictions == expected).all()
+    assert (knn_details(train @ turn, y, test @ turn, truth).predictions == expected).all()
+    assert (knn_details(train * 1e200, y, test * 1e-200, truth).predictions == expected).all()
+
+
+def test_rows_of_zeros_are_counted_and_do_not_break_the_vote():
+    train, y = clouds(40)
+    train[0] = 0
+    assert 0 <= knn(train, y, np.zeros((3, 6)), y[:3]) <= 1
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_order_of_train_rows_and_names_of_classes_do_not_matter(probe):
+    (train, y), (test, truth) = clouds(150), clouds(60, seed=1)
+    accuracy = probe(train, y, test, truth)
+    names = np.array(["zebra", "cat", "ape"])
+    assert probe(train, names[y], test, names[truth]) == pytest.approx(accuracy, abs=0.02)
+    assert probe(train, list(names[y]), test, names[truth].astype(object)) == pytest.approx(
+        accuracy, abs=0.02
+    )
+    assert probe(train, y * 7 + 3, test, truth * 7 + 3) == accuracy
+    if probe is knn:
+        assert probe(train[::-1], y[::-1], test, truth) == accuracy
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_torch_numpy_and_every_floating_type_agree(probe):
+    (train, y), (test, truth) = clouds(150), clouds(60, seed=1)
+    accuracy = probe(train, y, test, truth)
+    as_torch = [torch.from_numpy(a) for a in (train, y, test, truth)]
+    as_torch[0].requires_grad_()
+    assert probe(*as_torch) == accuracy
+    for dtype in (torch.float32, torch.float16):
+        assert probe(as_torch[0].to(dtype), y, as_torch[2].to(dtype), truth) == pytest.approx(
+            accuracy, abs=0.05
+        )
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_shuffled_labels_give_chance(probe):
+    (train, y), (test, truth) = clouds(600, dim=4), clouds(900, dim=4, seed=1)
+    generator = np.random.default_rng(0)
+    accuracy = probe(train, generator.permutation(y), test, generator.permutation(truth))
+    assert accuracy == pytest.approx(1 / 3, abs=0.07)
+
+
+@pytest.mark.parametrize("penalty", [0.001, 0.1, 10.0])
+@pytest.mark.parametrize("shape", [(200, 6), (40, 90)])
+def test_linear_probe_finds_the_optimum_that_scikit_learn_finds(penalty, shape):
+    n, dim = shape
+    (train, y), (test, truth) = clouds(n, dim, apart=0.5), clouds(200, dim, seed=1, apart=0.5)
+    scaler = StandardScaler().fit(train)
+    theirs = LogisticRegression(C=penalty, max_iter=5000, tol=1e-8).fit(scaler.transform(train), y)
+    ours = linear_probe_details(train, y, test, truth, penalties=(penalty,), steps=2000)
+    assert np.mean(ours.predictions == theirs.predict(scaler.transform(test))) >= 0.99
+
+
+def test_linear_probe_on_raw_digits_reaches_the_known_figure(digits):
+    assert linear_probe(*digits) == pytest.approx(0.97, abs=0.015)
+
+
+def test_linear_probe_repeats_exactly_and_chooses_without_the_test_set():
+    (train, y), (test, truth) = clouds(120, dim=30, apart=0.4), clouds(50, dim=30, seed=1, apart=0.4)
+    first = linear_probe_details(train, y, test, truth)
+    again = linear_probe_details(train, y, test, truth)
+    other = linear_probe_details(train, y, test, np.roll(truth, 7))
+    assert (first.predictions == again.predictions).all()
+    assert first.chosen == again.chosen == other.chosen
+    assert (first.predictions == other.predictions).all()
+
+
+def test_linear_probe_ignores_scale_and_shift_of_columns_and_constant_columns():
+    (train, y), (test, truth) = clouds(120), clouds(50, seed=1)
+    expected = linear_probe_details(train, y, test, truth).predictions
+    stretch, shift = np.array([1e-6, 1, 5, 1e6, 2, 3]), np.array([7, 0, -3, 1e7, 1, 1])
+    moved = linear_probe_details(train * stretch + shift, y, test * stretch + shift, truth).predictions
+    assert (moved == expected).all()
+    constant = linear_probe_details(
+        np.c_[train, np.full(120, 0.1)], y, np.c_[test, np.full(50, 0.1)], truth
+    ).predictions
+    assert (constant == expected).all()
+
+
+def test_a_fifth_of_every_class_is_held_out_but_never_its_only_sample():
+    y = np.array([0] * 10 + [1] * 4 + [2])
+    held = held_out(y, seed=0)
+    assert [int(held[y == c].sum()) for c in range(3)] == [2, 1, 0]
+    assert (held_out(y, seed=0) == held).all()
+
+
+def test_one_label_a_class_is_enough_for_a_linear_probe():
+    train, y = clouds(60, apart=8)
+    first = [int(np.flatnonzero(y == c)[0]) for c in range(3)]
+    details = linear_probe_details(train[first], y[first], train, y)
+    assert details.chosen == {"C": 1.0}
+    assert details.accuracy > 0.9
+
+
+def test_details_hold_the_accuracy_of_each_class_and_an_interval():
+    (train, y), (test, truth) = clouds(100), clouds(50, seed=1)
+    details = knn_details(train, y, test, truth)
+    assert set(details.per_class) == {0, 1, 2}
+    counts = [(truth == c).mean() for c in details.per_class]
+    assert np.dot(counts, list(details.per_class.values())) == pytest.approx(details.accuracy)
+    assert details.balanced_accuracy == pytest.approx(np.mean(list(details.per_class.values())))
+    low, high = details.interval
+    assert low < details.accuracy < high
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_class_that_only_the_test_set_has_counts_as_wrong(probe):
+    train, y = clouds(90, classes=2, apart=8)
+    test, truth = clouds(40, classes=2, seed=1, apart=8)
+    truth = truth.copy()
+    truth[:10] = 5
+    assert probe(train, y, test, truth) == pytest.approx(0.75)
+
+
+X, Y = np.eye(4) + 1, np.array([0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((X, Y[:3], X, Y), "train has 4 rows and train_labels 3 labels"),
+        ((X, Y, X, Y[:3]), "test has 4 rows and test_labels 3 labels"),
+        ((X[:0], Y[:0], X, Y), r"train has shape \(0, 4\)"),
+        ((X, Y, X[:0], Y[:0]), r"test has shape \(0, 4\)"),
+        ((X, Y, X[:, :2], Y), "train has 4 columns and test 2"),
+        ((X * np.nan, Y, X, Y), "train has NaN or infinite numbers, first in row 0"),
+        ((X, Y, X * np.inf, Y), "test has NaN or infinite"),
+        ((X, Y * 0, X, Y), "one class only"),
+        ((X, Y + 10, X, Y), "no class of test_labels"),
+        ((X, Y.astype(str), X, Y), "strings and test_labels numbers"),
+        ((X, np.array([0, 1, -1, 0]), X, Y), "train_labels is -1 at row 2, which means unlabelled"),
+        ((X, ["a", None, "b", "a"], X, Y), "train_labels is None at row 1"),
+        ((X, np.array([0, 1, np.nan, 0]), X, Y), "train_labels is NaN at row 2"),
+        ((X, ["a", "", "b", "a"], X, Y), "train_labels is empty at row 1"),
+        ((X, Y + 0.5, X, Y), "fractions such as 0.5"),
+        ((X, np.array(["a", 1, "b", "a"], dtype=object), X, Y), "mixes strings and numbers"),
+        ((X, Y[:, None], X, Y), r"train_labels has shape \(4, 1\)"),
+        ((X[0], Y, X, Y), r"train has shape \(4,\)"),
+    ],
+)
+def test_bad_input_is_refused_by_name(probe, arguments, message):
+    extra = {"k": 1} if probe is knn else {}
+    with pytest.raises(DataError, match=message):
+        probe(*arguments, **extra)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 5}, "k is 5 and train has 4 rows: give 1 <= k <= 4"),
+        ({"k": 0}, "k is 0"),
+        ({"k": 1, "temperature": 0.0}, "temperature is 0.0"),
+        ({"k": 1, "weights": "uniform"}, "'similarity' or 'majority'"),
+        ({"k": 1, "metric": "manhattan"}, "'cosine' or 'euclidean'"),
+    ],
+)
+def test_options_of_knn_outside_their_range_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        knn(X, Y, X, Y, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"penalties": ()}, "penalties"), ({"penalties": (0.0,)}, "penalties"), ({"steps": 0}, "steps is 0")],
+)
+def test_options_of_the_linear_probe_outside_their_range_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        linear_probe(X, Y, X, Y, **options)

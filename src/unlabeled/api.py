@@ -1,4 +1,4 @@
-"""The three verbs: learn without labels, learn with a few, read back what was learnt."""
+"""The two verbs that train: without labels, and with a few."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unlabeled.errors import DataError, OptionError, RunError, nearest
 from unlabeled.methods import Entry, Facts, Method, lookup
 from unlabeled.modalities.contract import Modality
 from unlabeled.parts.encoder import Encoder
-from unlabeled.run import Run, say_skipped, write_skipped, write_tensors, write_yaml
+from unlabeled.run import Run, read_yaml, say_skipped, write_skipped, write_tensors, write_yaml
 from unlabeled.training.engine import Engine
 from unlabeled.training.fit import Machine, fit
 from unlabeled.training.plan import Plan, resolve, seconds
@@ -153,11 +153,6 @@ def finetune(
     return _train("finetune", dict(locals()))
 
 
-def load(path: str | Path, encoder: nn.Module | None = None) -> Run:
-    """Reads a run folder, without running any code found in it. `encoder`: your own module, if it was one."""
-    return Run(path, encoder=encoder)
-
-
 def _train(verb: str, asked: dict[str, Any]) -> Run:
     entry, options = _method(asked["method"], asked["method_options"], verb)
     if asked["on_collapse"] not in ("stop", "warn"):
@@ -165,7 +160,7 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
     limit = seconds(asked["max_time"])
     folder = Path(asked["out"] if asked["out"] is not None else Path("runs") / entry.name)
     _check_folder(folder, asked["resume"])
-    if entry.status != "not measured" and entry.status != "measured" and _main():
+    if entry.status == "not shown":
         _say(f"warning: no benchmark shows yet that {entry.name!r} learns (see `unlabeled methods`)")
 
     start = Run(asked["init"]) if isinstance(asked["init"], str | Path) else asked["init"]
@@ -405,7 +400,7 @@ def _config(
         "on_collapse": asked["on_collapse"],
         "about": {
             "unlabeled": __version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "python": platform.python_version(),
             "samples": len(prepared.source),
             "trained_on": len(prepared.rows),
@@ -436,8 +431,6 @@ def _enter(folder: Path, config: dict[str, Any], resume: bool) -> None:
     """Makes the run folder, or checks that the run in it is this one."""
     if not _main():
         return
-    from unlabeled.run import read_yaml
-
     if resume and (folder / "run.yaml").exists():
         held = read_yaml(folder / "run.yaml")
         differing = [name for name in COMPARED if held.get(name) != config[name]]

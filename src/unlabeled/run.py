@@ -261,6 +261,11 @@ class Run:
         )
 
 
+def load(path: str | Path, encoder: nn.Module | None = None) -> Run:
+    """Reads a run folder, without running any code found in it. `encoder`: your own module, if it was one."""
+    return Run(path, encoder=encoder)
+
+
 def raw_features(modality: Modality, source: Source) -> Tensor:
     """(samples, values) the raw input of every sample as one vector."""
     return torch.cat([modality.flatten(modality.plain(b.x)).float() for b in passes(source)])

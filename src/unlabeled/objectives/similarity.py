@@ -11,7 +11,8 @@ def unit(z: Float[Tensor, "*batch dim"], *, shortest: float = 1e-12) -> Float[Te
     (Dividing it by `shortest`, as is usual, hands back a gradient of 1e12, which float16 cannot hold.)
     """
     length = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    return torch.where(length > shortest, z / length.clamp_min(shortest), 0.0)
+    # written so that a row with NaN stays NaN: a broken encoder must not look like a finite loss
+    return torch.where(length <= shortest, 0.0, z / length.clamp_min(shortest))
 
 
 def cosine(a: Float[Tensor, "*batch dim"], b: Float[Tensor, "*batch dim"]) -> Float[Tensor, " *batch"]:

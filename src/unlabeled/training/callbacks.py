@@ -127,8 +127,8 @@ class Watch(L.Callback):
         self.since, self.steps = now, engine.moved
         values = {
             "epoch": engine.moved / engine.plan.per_epoch,
-            "loss": float(total(engine.output)),
-            **{name: float(term) for name, term in engine.output.terms.items()},
+            "loss": float(total(engine.output).detach()),
+            **{name: float(term.detach()) for name, term in engine.output.terms.items()},
             "effective_rank": self.reading.effective_rank,
             "feature_spread": self.reading.feature_spread,
             "lr": engine.rates.ordinary(engine.clock),

@@ -87,10 +87,11 @@ class Rates:
         groups: list[dict[str, Any]] = [
             {"params": parameters, "adapt": rule.decays} for rule, parameters in self.members.items()
         ]
+        fused = self.recipe.clip is None  # Lightning refuses to clip for a fused optimiser
         if self.recipe.optimiser == "adamw":
-            return torch.optim.AdamW(groups, lr=self.lr, betas=self.recipe.betas, fused=True)
+            return torch.optim.AdamW(groups, lr=self.lr, betas=self.recipe.betas, fused=fused)
         if self.recipe.optimiser == "sgd":
-            return torch.optim.SGD(groups, lr=self.lr, momentum=self.recipe.momentum, fused=True)
+            return torch.optim.SGD(groups, lr=self.lr, momentum=self.recipe.momentum, fused=fused)
         return LARS(groups, lr=self.lr, momentum=self.recipe.momentum)
 
     def set(self, optimiser: torch.optim.Optimizer, clock: Clock) -> None:

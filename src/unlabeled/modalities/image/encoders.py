@@ -116,12 +116,13 @@ class Standardise(nn.Module):
 
 
 class ConvNet(Encoder):
-    """A small residual net for small images, fast on a processor.
+    """A small net for small images, fast on a processor: most of its work is done on small maps.
 
-    A stem at full size, then one stage for every halving down to 4 pixels (at most three), each twice as
-    wide as the one before; features are the mean over the last map. Images of 64 pixels and more are halved
-    in the stem first, as often as it takes. `width` is that of the first stage. `layers` are the stages'
-    maps; `tokens` the places of the last map, row by row: they can be looked at, but not left out.
+    A stem at full size, then one strided convolution for every halving down to 4 pixels (at most three),
+    each twice as wide as the one before, then a residual block; features are the mean over the last map.
+    Images of 64 pixels and more are halved in the stem first, as often as it takes. `width` is that of the
+    first stage. `layers` are the stages' maps; `tokens` the places of the last map, row by row: they can be
+    looked at, but not left out.
     """
 
     def __init__(self, standardise: Standardise, *, size: tuple[int, int], width: int = 64) -> None:
@@ -133,17 +134,19 @@ class ConvNet(Encoder):
         shrink = 1
         while side // shrink >= 2 * 32:
             shrink *= 2
-        stages = 3 if side >= 16 else 2
+        halvings = 3 if side >= 16 else 1
         # at a few pixels a full stem costs nothing
-        stem = width // 2 if stages == 3 else width
+        stem = width // 2 if halvings == 3 else width
         self.stem = nn.Sequential(
             _conv(standardise.bands, stem, 3 if shrink == 1 else 2 * shrink - 1, stride=shrink),
             nn.ReLU(inplace=True),
         )
-        widths = [stem, *(width * 2**i for i in range(stages))]
-        self.stages = nn.ModuleList(
-            Residual(before, after, stride=1 if before == after else 2) for before, after in pairwise(widths)
-        )
+        widths = [stem * 2**i for i in range(halvings + 1)]
+        strided = [
+            nn.Sequential(_conv(before, after, 3, stride=2), nn.ReLU(inplace=True))
+            for before, after in pairwise(widths)
+        ]
+        self.stages = nn.ModuleList([*strided, Residual(widths[-1])])
         self.dim = widths[-1]
         self.to(memory_format=torch.channels_last)
 
@@ -166,20 +169,18 @@ class ConvNet(Encoder):
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions and a way around them (averaged where the map shrinks, 1×1 where it widens)."""
+    """Two 3×3 convolutions and a way around them."""
 
-    def __init__(self, before: int, after: int, *, stride: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _conv(before, after, 3, stride=stride)
-        self.second = _conv(after, after, 3)
-        around: list[nn.Module] = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
-        around += [_conv(before, after, 1)] if before != after else []
-        self.around = nn.Sequential(*around)
+        self.first = _conv(width, width, 3)
+        self.second = _conv(width, width, 3)
+        self.activation = nn.ReLU(inplace=True)
 
     def forward(
-        self, x: Float[Tensor, "batch before height width"]
-    ) -> Float[Tensor, "batch after rows columns"]:
-        return F.relu(self.second(F.relu(self.first(x), inplace=True)) + self.around(x), inplace=True)
+        self, x: Float[Tensor, "batch width height columns"]
+    ) -> Float[Tensor, "batch width height columns"]:
+        return self.activation(self.second(self.activation(self.first(x))) + x)
 
 
 def _conv(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Sequential:

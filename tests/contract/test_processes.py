@@ -1,0 +1,118 @@
+"""Promise 4: two processes of batch B/2 give the gradients of one process of batch B.
+
+One pair of gloo workers serves all methods: starting one costs seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch import multiprocessing as mp
+
+from tests.contract.conftest import BATCH, METHODS, build, digits, exempt, without_pixel_noise
+from unlabeled.data.batch import Batch
+from unlabeled.data.draws import Draws
+from unlabeled.methods.contract import Method
+from unlabeled.modalities import MODALITIES
+from unlabeled.parts.norm import globalise
+from unlabeled.parts.schedules import Clock
+from unlabeled.training.engine import total
+
+def smooth(module: nn.Module) -> None:
+    """Replaces every ReLU: rounding may carry a value across its kink, which says nothing about gathering."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.ReLU):
+            setattr(module, name, nn.SiLU())
+        else:
+            smooth(child)
+
+
+STEPS = 2
+BOUND = 1e-4
+
+
+def run(name: str, rank: int, world: int) -> dict[str, Any]:
+    """Two SGD steps of a method on this process's share of fixed batches; gradients of each step."""
+    x, y = digits(64)
+    modality = MODALITIES["image"].measure(x)
+    source = modality.read(x)
+    method: Method = build(name, modality, 64).train()
+    without_pixel_noise(method)
+    smooth(method)
+    if world > 1:
+        globalise(method)
+    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.05)
+    share = BATCH // world
+    gradients = []
+    for step in range(STEPS):
+        clock = Clock(step, STEPS, 0, 1)
+        rows = torch.arange(step * BATCH + rank * share, step * BATCH + (rank + 1) * share)
+        batch = Batch(source.fetch(rows.numpy()), rows, torch.from_numpy(y)[rows])
+        draws = Draws(0, step, total=BATCH, rows=slice(rank * share, (rank + 1) * share), rank=rank)
+        views = modality.make_views(batch, method.plan, draws)
+        optimiser.zero_grad()
+        total(method(views, batch, clock)).backward()
+        for p in method.parameters():
+            if world > 1 and p.grad is not None:  # what DDP does
+                dist.all_reduce(p.grad)
+                p.grad /= world
+        method.before_step(clock)
+        gradients.append({n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None})
+        optimiser.step()
+        method.after_step(Clock(step + 1, STEPS, 0, 1))
+    return {"gradients": gradients, "state": {n: t.clone() for n, t in method.state_dict().items()}}
+
+
+def worker(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    for name in METHODS:
+        try:
+            found: Any = run(name, rank, 2)
+        except Exception as error:
+            found = repr(error)
+        torch.save(found, Path(folder) / f"{name}-{rank}.pt")
+        dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mp.spawn(worker, args=(port, str(folder)), nprocs=2, join=True)
+    return folder
+
+
+def norm(values: dict[str, Tensor]) -> float:
+    return float(torch.stack([v.double().norm() for v in values.values()]).norm())
+
+
+def difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    assert a.keys() == b.keys()
+    return norm({n: a[n].double() - b[n].double() for n in a}) / norm(a)
+
+
+def test_two_processes_give_the_gradients_of_one(method: str, pair: Path) -> None:
+    exempt(method, "processes")
+    halves = [torch.load(pair / f"{method}-{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert not isinstance(halves[0], str), halves[0]
+    whole = run(method, 0, 1)
+    for step in range(STEPS):
+        assert norm(whole["gradients"][step]) > 0
+        assert difference(whole["gradients"][step], halves[0]["gradients"][step]) < BOUND
+    floating = {n for n, t in whole["state"].items() if t.is_floating_point()}
+    for half in halves:
+        assert difference({n: whole["state"][n] for n in floating}, {n: half["state"][n] for n in floating}) < BOUND
+        for name in whole["state"].keys() - floating:
+            assert torch.equal(whole["state"][name], half["state"][name]), name

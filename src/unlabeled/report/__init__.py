@@ -1,0 +1,27 @@
+"""How a person sees a run: one self-contained page."""
+
+from unlabeled.report.compare import compare
+from unlabeled.report.one_run import run_report
+from unlabeled.report.page import (
+    Folded,
+    Gallery,
+    Image,
+    Legend,
+    Paragraph,
+    Section,
+    Table,
+    render,
+)
+
+__all__ = [
+    "Folded",
+    "Gallery",
+    "Image",
+    "Legend",
+    "Paragraph",
+    "Section",
+    "Table",
+    "compare",
+    "render",
+    "run_report",
+]

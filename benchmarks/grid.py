@@ -39,7 +39,9 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 
@@ -52,7 +54,9 @@ def read(grid: str) -> dict[str, dict[str, Any]]:
     return {p.stem: json.loads(p.read_text()) for p in sorted((RESULTS / grid).glob("*.json"))}
 
 
-def run(grid: str, cell: str, code: str | None, measure: Callable[[], dict[str, Any]], *, force: bool = False) -> bool:
+def run(
+    grid: str, cell: str, code: str | None, measure: Callable[[], dict[str, Any]], *, force: bool = False
+) -> bool:
     """Measures a cell unless it is there and its code hash is `code`. Returns whether it ran."""
     target = path(grid, cell)
     if target.exists() and not force:

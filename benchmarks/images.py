@@ -66,8 +66,15 @@ def method_cell(name: str, data: dict[str, Any], epochs: int, options: dict[str,
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         run = train(
-            x, method=name, modality="image", epochs=epochs, batch_size=256, seed=SEED, out=Path(folder) / "run",
-            **more, **options,
+            x,
+            method=name,
+            modality="image",
+            epochs=epochs,
+            batch_size=256,
+            seed=SEED,
+            out=Path(folder) / "run",
+            **more,
+            **options,
         )
         seconds = time.perf_counter() - began
         modality, config = run.modality, run.config
@@ -95,7 +102,12 @@ def untrained_cell(encoder: str, data: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(SEED)
     built = modality.build_encoder(encoder)
     z, z_test = embeddings(built, modality, data["x"]), embeddings(built, modality, data["x_test"])
-    return {"kind": "untrained", "encoder": encoder, "seed": SEED, **figures(z, data["y"], z_test, data["y_test"])}
+    return {
+        "kind": "untrained",
+        "encoder": encoder,
+        "seed": SEED,
+        **figures(z, data["y"], z_test, data["y_test"]),
+    }
 
 
 def raw_cell(data: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +117,9 @@ def raw_cell(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--methods", nargs="*", default=names())
     parser.add_argument("--train", type=int, default=10_000)
     parser.add_argument("--test", type=int, default=2_000)
@@ -120,11 +134,17 @@ def main() -> None:
         epochs = asked.epochs or BUDGET.get(name, EPOCHS)
         code = code_hash(lookup(name).cls)
         grid.run(
-            asked.grid, name, code, lambda name=name, epochs=epochs: method_cell(name, data, epochs, {}), force=asked.force
+            asked.grid,
+            name,
+            code,
+            lambda name=name, epochs=epochs: method_cell(name, data, epochs, {}),
+            force=asked.force,
         )
     grid.run(asked.grid, "raw", "pixels", lambda: raw_cell(data))
     for encoder in ("convnet", "vit"):
-        grid.run(asked.grid, f"untrained-{encoder}", encoder, lambda encoder=encoder: untrained_cell(encoder, data))
+        grid.run(
+            asked.grid, f"untrained-{encoder}", encoder, lambda encoder=encoder: untrained_cell(encoder, data)
+        )
     import tables
 
     if asked.grid == "images":

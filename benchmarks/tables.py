@@ -1,16 +1,25 @@
-"""Makes from the committed cells what people and the package read: tables, and `measured.json`.
+"""Makes, from the committed cells and the code, what people and the package read of them.
 
     python benchmarks/tables.py
+
+writes `src/unlabeled/methods/measured.json` and fills the marked places of README.md, CONTRIBUTING.md
+and docs/benchmarks.md. A test checks that they are up to date.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grid
+
+from unlabeled import objectives
+from unlabeled.methods import lookup, names
+from unlabeled.methods.instance import DIET
 
 ROOT = Path(__file__).parents[1]
 MEASURED = ROOT / "src" / "unlabeled" / "methods" / "measured.json"
@@ -23,7 +32,7 @@ def measured() -> dict[str, dict[str, Any]]:
     cells = grid.read("images")
     rows = {}
     for name, cell in cells.items():
-        if cell.get("kind") != "method":
+        if cell["kind"] != "method" or name != cell["method"]:
             continue
         untrained, raw = cells[f"untrained-{cell['encoder']}"], cells["raw"]
         gain = max(cell[f] - untrained[f] for f in ("knn", "linear_probe"))
@@ -45,42 +54,69 @@ def measured() -> dict[str, dict[str, Any]]:
     return rows
 
 
-def table() -> str:
-    """The CIFAR-10 small table, best k-NN first."""
+def images_table() -> str:
+    """CIFAR-10 small, best k-NN first; the yardsticks below."""
     cells = grid.read("images")
     lines = [
         "| row | encoder | epochs | k-NN | linear probe | effective rank | training |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     methods = sorted((c for c in cells.values() if c["kind"] == "method"), key=lambda c: -c["knn"])
-    others = [c for c in cells.values() if c["kind"] != "method"]
-    for cell in [*methods, *others]:
-        trained = cell["kind"] == "method"
-        label = f"`{cell['method']}`" if trained else {"raw": "raw pixels", "untrained": "untrained encoder"}[cell["kind"]]
+    for cell in [*methods, *(c for c in cells.values() if c["kind"] != "method")]:
+        label = {"method": f"`{cell.get('method')}`", "raw": "raw pixels", "untrained": "untrained encoder"}[
+            cell["kind"]
+        ]
+        time = f"{cell['seconds'] / 60:.0f} min" if "seconds" in cell else "–"
         lines.append(
-            f"| {label} | {cell['encoder'] or '-'} | {cell['epochs'] if trained else '-'} | {cell['knn']:.3f} "
-            f"| {cell['linear_probe']:.3f} | {cell['effective_rank']:.0f} of {cell['dim']} "
-            f"| {cell['seconds'] / 60:.1f} min |" if trained else
-            f"| {label} | {cell['encoder'] or '-'} | - | {cell['knn']:.3f} | {cell['linear_probe']:.3f} "
-            f"| {cell['effective_rank']:.0f} of {cell['dim']} | - |"
+            f"| {label} | {cell['encoder'] or '–'} | {cell.get('epochs', '–')} | {cell['knn']:.3f} "
+            f"| {cell['linear_probe']:.3f} | {cell['effective_rank']:.0f} of {cell['dim']} | {time} |"
         )
     return "\n".join(lines)
 
 
-def fill(path: Path, text: str) -> None:
-    """Puts the table between the marks in a page."""
-    page = path.read_text()
-    marks = r"(<!-- images table -->\n).*?(\n<!-- end -->)"
-    path.write_text(re.sub(marks, lambda m: m[1] + text + m[2], page, flags=re.S))
+def methods_table() -> str:
+    """Every registered method, where it is from, and what it needs."""
+    shown = measured()
+    lines = ["| name | family | paper | needs | k-NN | linear |", "| --- | --- | --- | --- | ---: | ---: |"]
+    for name in sorted(names(), key=lambda n: (lookup(n).family, n)):
+        entry, row = lookup(name), shown.get(name)
+        needs = [w for w in ("tokens", "index", "labels") if getattr(entry.cls.requires, w)]
+        accuracies = (
+            (f"{row['knn']:.3f}", f"{row['linear_probe']:.3f}") if row else ("not shown", "not shown")
+        )
+        lines.append(
+            f"| `{name}` | {entry.family} | {entry.paper} | {', '.join(needs) or '–'} | {' | '.join(accuracies)} |"
+        )
+    return "\n".join(lines)
+
+
+def code(thing: Any) -> str:
+    return f"```python\n{inspect.getsource(inspect.unwrap(thing)).rstrip()}\n```"
+
+
+PLACES: dict[str, Callable[[], str]] = {
+    "images table": images_table,
+    "methods table": methods_table,
+    "method code": lambda: code(DIET),
+    "objective code": lambda: code(objectives.diet),
+}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "benchmarks.md"]
+
+
+def filled(page: str) -> str:
+    """The page with every marked place made anew."""
+    for mark, make in PLACES.items():
+        pattern = rf"(<!-- {mark} -->\n).*?(<!-- end -->)"
+        page = re.sub(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", page, flags=re.S)  # type: ignore[misc]
+    return page
 
 
 def write() -> None:
     MEASURED.write_text(json.dumps(measured(), indent=1) + "\n")
-    for page in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
-        if page.exists():
-            fill(page, table())
+    for path in PAGES:
+        path.write_text(filled(path.read_text()))
 
 
 if __name__ == "__main__":
     write()
-    print(table())
+    print(images_table())

@@ -28,7 +28,18 @@ from unlabeled.training.fit import Machine, fit
 from unlabeled.training.plan import Plan, resolve, seconds
 from unlabeled.training.validate import Held
 
-COMPARED = ("verb", "method", "encoder", "modality", "epochs", "batch_size", "lr", "optimiser", "weight_decay", "seed")
+COMPARED = (
+    "verb",
+    "method",
+    "encoder",
+    "modality",
+    "epochs",
+    "batch_size",
+    "lr",
+    "optimiser",
+    "weight_decay",
+    "seed",
+)
 """what must be the same for a run to be continued"""
 
 
@@ -210,7 +221,9 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
 
         run_report(folder)
         if not ended.finished:
-            _say(f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on")
+            _say(
+                f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on"
+            )
         say_skipped(prepared.source)
         _say(f"saved in {folder}")
     engine.trainer.strategy.barrier()
@@ -229,7 +242,9 @@ def _method(asked: str | dict[str, Any], more: dict[str, Any], verb: str) -> tup
             raise OptionError(f"{entry.name} has no option {name!r}: {nearest(name, entry.options)}")
         _check_type(entry, name, value)
     if verb == "finetune" and not entry.cls.requires.labels:
-        raise OptionError(f"{entry.name!r} does not learn from labels: use pretrain, then finetune with init=")
+        raise OptionError(
+            f"{entry.name!r} does not learn from labels: use pretrain, then finetune with init="
+        )
     return entry, options
 
 
@@ -237,7 +252,7 @@ def _check_type(entry: Entry, name: str, value: Any) -> None:
     hint = get_type_hints(entry.cls.__init__)[name]
     allowed = get_args(hint) if get_origin(hint) is not None else (hint,)
     fine = any(
-        isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool)
+        (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
         or (kind is float and isinstance(value, int) and not isinstance(value, bool))
         for kind in allowed
         if isinstance(kind, type)
@@ -268,7 +283,9 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     data, labels = asked["data"], asked["labels"]
     modality = start.modality if start is not None else _modality(asked["modality"], data)
     if entry.modalities and modality.name not in entry.modalities:
-        raise OptionError(f"{entry.name} is for {', '.join(entry.modalities)}, and this data is of {modality.name!r}")
+        raise OptionError(
+            f"{entry.name} is for {', '.join(entry.modalities)}, and this data is of {modality.name!r}"
+        )
     own = labels is True
     source = modality.read(data, labels=own)
     if _main():
@@ -284,7 +301,9 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         samples=len(source),
         classes=len(classes) if learns and classes is not None else None,
         tokens=None if positions is None else len(positions),
-        token_dim=None if positions is None else modality.tokenise(modality.plain(source.fetch([0]))).shape[-1],
+        token_dim=None
+        if positions is None
+        else modality.tokenise(modality.plain(source.fetch([0]))).shape[-1],
         positions=positions,
     )
     return Prepared(
@@ -320,7 +339,9 @@ def _validation(
     y = np.full(len(source), -1, dtype=np.int64)
     if learns:
         if source.labels is None:
-            raise DataError("the validation data has no labels of its own: give class folders or a label column")
+            raise DataError(
+                "the validation data has no labels of its own: give class folders or a label column"
+            )
         y, _ = read_labels(True, source, classes=classes)
     return source, y
 
@@ -334,7 +355,9 @@ def _workers(asked: int | str, source: Source) -> int:
 
 
 # the encoder
-def _encoder(asked: Any, prepared: Prepared, entry: Entry, start: Run | None) -> tuple[Encoder, dict[str, Any]]:
+def _encoder(
+    asked: Any, prepared: Prepared, entry: Entry, start: Run | None
+) -> tuple[Encoder, dict[str, Any]]:
     modality = prepared.modality
     if start is not None:
         if asked is not None:
@@ -343,7 +366,11 @@ def _encoder(asked: Any, prepared: Prepared, entry: Entry, start: Run | None) ->
             return Run(start.path, encoder=start._own).encoder.train(), {"name": "custom"}
         return Run(start.path).encoder.train(), start.about["encoder"]
     if isinstance(asked, nn.Module):
-        built = asked if isinstance(asked, Encoder) else modality.adopt(asked, modality.plain(_two(prepared.source)))
+        built = (
+            asked
+            if isinstance(asked, Encoder)
+            else modality.adopt(asked, modality.plain(_two(prepared.source)))
+        )
         return built, {"name": "custom"}
     default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
     named = {"name": asked or default} if asked is None or isinstance(asked, str) else dict(asked)
@@ -370,7 +397,13 @@ def _config(
     from unlabeled import __version__
 
     def plain(value: Any) -> Any:
-        return str(value) if isinstance(value, Path) else value if _is_plain(value) else f"<{type(value).__name__}>"
+        return (
+            str(value)
+            if isinstance(value, Path)
+            else value
+            if _is_plain(value)
+            else f"<{type(value).__name__}>"
+        )
 
     defaults = {name: p.default for name, p in entry.options.items()}
     kind = asked["modality"]
@@ -424,7 +457,9 @@ def _check_folder(folder: Path, resume: bool) -> None:
         if not (folder / "run.yaml").exists():
             raise RunError(f"{folder} is not empty and not a run of ours: give another out=")
         if not resume:
-            raise RunError(f"{folder} holds a run already: continue it with resume=True, or give another out=")
+            raise RunError(
+                f"{folder} holds a run already: continue it with resume=True, or give another out="
+            )
 
 
 def _enter(folder: Path, config: dict[str, Any], resume: bool) -> None:
@@ -438,10 +473,14 @@ def _enter(folder: Path, config: dict[str, Any], resume: bool) -> None:
             differing.append("data")
         if differing:
             told = "; ".join(
-                f"{name}: {held.get(name)!r} there, {config[name]!r} now" if name != "data" else "the data has changed"
+                f"{name}: {held.get(name)!r} there, {config[name]!r} now"
+                if name != "data"
+                else "the data has changed"
                 for name in differing
             )
-            raise RunError(f"{folder} holds another run ({told}): resume with the same options, or give another out=")
+            raise RunError(
+                f"{folder} holds another run ({told}): resume with the same options, or give another out="
+            )
         return
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < 2**20:

@@ -67,10 +67,14 @@ class Run:
         spec = dict(self.about["encoder"])
         if spec["name"] == "custom":
             if module is None:
-                raise RunError(f"{self.path} holds weights of your own module: pass it, ul.load(path, encoder=module)")
+                raise RunError(
+                    f"{self.path} holds weights of your own module: pass it, ul.load(path, encoder=module)"
+                )
             return self.modality.adopt(module, torch.zeros(self.about["example"]))
         if module is not None:
-            raise RunError(f"{self.path} holds the encoder {spec['name']!r}: encoder= is for runs of your own module")
+            raise RunError(
+                f"{self.path} holds the encoder {spec['name']!r}: encoder= is for runs of your own module"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.about["seed"], "encoder"))
             return self.modality.build_encoder(**spec)
@@ -141,12 +145,16 @@ class Run:
         from pyarrow import csv as arrow_csv
 
         if self.classes is None:
-            raise RunError(f"{self.path} was trained without classes: use finetune with labels to get a classifier")
+            raise RunError(
+                f"{self.path} was trained without classes: use finetune with labels to get a classifier"
+            )
         check_positive("batch_size", batch_size)
         held = load_file(self.path / "method.safetensors")
         weight, bias = held["classifier.weight"], held["classifier.bias"]
         source = self.read(data)
-        z = features(self.encoder, source, prepare=self.modality.plain, device=pick_device(device), size=batch_size)
+        z = features(
+            self.encoder, source, prepare=self.modality.plain, device=pick_device(device), size=batch_size
+        )
         probabilities = (z @ weight.T + bias).softmax(dim=1).numpy()
         columns: dict[str, Any] = {
             "index": source.index,
@@ -190,7 +198,9 @@ class Run:
                 other = self.read(test, labels=True)
                 y_test, _ = self._labels(labels if other.labels is None else None, other, classes)
                 if y_test is None:
-                    raise DataError("the test data has no labels: give class folders, a label column, or keys in labels=")
+                    raise DataError(
+                        "the test data has no labels: give class folders, a label column, or keys in labels="
+                    )
                 there = np.flatnonzero(y_test >= 0)
                 card = self._score(y, where, (source, known, y), (other, there, y_test), k, notes)
             else:
@@ -228,7 +238,8 @@ class Run:
             source, rows, _ = part
             if id(source) not in cache:
                 cache[id(source)] = {
-                    name: features(e, source, prepare=self.modality.plain, device=device) for name, e in encoders.items()
+                    name: features(e, source, prepare=self.modality.plain, device=device)
+                    for name, e in encoders.items()
                 } | {"raw": raw_features(self.modality, source)}
             for name, z in cache[id(source)].items():
                 made[name].append(z[torch.from_numpy(rows)])
@@ -237,7 +248,14 @@ class Run:
         test_y = None if test is None or test[2] is None else test[2][test[1]]
         learned = pair["learned"]
         return score(
-            learned[0], train_y, learned[1], test_y, raw=pair["raw"], untrained=pair.get("untrained"), k=k, notes=notes
+            learned[0],
+            train_y,
+            learned[1],
+            test_y,
+            raw=pair["raw"],
+            untrained=pair.get("untrained"),
+            k=k,
+            notes=notes,
         )
 
     def report(self, data: Any = None, *, output: str | Path | None = None, points: int = 2000) -> Path:
@@ -257,7 +275,11 @@ class Run:
             pictures.append(self.modality.show(x))
         known = None if source.labels is None else [as_text(v) for v in source.labels[chosen]]
         return run_report(
-            self.path, embeddings=torch.cat(table).numpy(), labels=known, pictures=np.concatenate(pictures), output=output
+            self.path,
+            embeddings=torch.cat(table).numpy(),
+            labels=known,
+            pictures=np.concatenate(pictures),
+            output=output,
         )
 
 
@@ -320,7 +342,9 @@ def write_tables(tables: Iterator[Any], output: Path) -> Any:
         part.replace(output)
         return pq.read_table(output, memory_map=True)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OptionError(f"{output} holds something already: give an empty folder, or a file ending in .parquet")
+        raise OptionError(
+            f"{output} holds something already: give an empty folder, or a file ending in .parquet"
+        )
     output.mkdir(parents=True, exist_ok=True)
     waiting: list[Any] = []
     number = itertools.count()
@@ -385,7 +409,10 @@ def say_skipped(source: Source) -> None:
 
     if source.skipped:
         first = "; ".join(f"{s.key}: {s.reason}" for s in source.skipped[:3])
-        print(f"skipped {len(source.skipped)} that could not be read ({first}{' …' * (len(source.skipped) > 3)})", file=sys.stderr)
+        print(
+            f"skipped {len(source.skipped)} that could not be read ({first}{' …' * (len(source.skipped) > 3)})",
+            file=sys.stderr,
+        )
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:

@@ -55,7 +55,9 @@ def small_encoder(method: str, modality: Modality) -> Encoder:
     return modality.build_encoder(name, **SMALL[name])
 
 
-def build(name: str, modality: Modality, samples: int, encoder: Encoder | None = None, seed: int = 0) -> Method:
+def build(
+    name: str, modality: Modality, samples: int, encoder: Encoder | None = None, seed: int = 0
+) -> Method:
     torch.manual_seed(derive_seed(seed, "contract", name))
     encoder = small_encoder(name, modality) if encoder is None else encoder
     positions = modality.positions
@@ -88,12 +90,24 @@ class Bench:
         modality = MODALITIES["image"].measure(x)
         source = modality.read(x)
         method = build(name, modality, self.rows, encoder)
-        asked = {"epochs": self.epochs, "batch_size": BATCH, "lr": None, "optimiser": None, "weight_decay": None}
+        asked = {
+            "epochs": self.epochs,
+            "batch_size": BATCH,
+            "lr": None,
+            "optimiser": None,
+            "weight_decay": None,
+        }
         plan, _ = resolve(method.recipe, rows=self.rows, least_batch=2, seed=seed, **{**asked, **numbers})
         return Engine(method, modality, source, y, plan, workers=workers)
 
     def train(
-        self, engine: Engine, out: str, *, resume: bool = False, on_collapse: str = "warn", precision: str = "32"
+        self,
+        engine: Engine,
+        out: str,
+        *,
+        resume: bool = False,
+        on_collapse: str = "warn",
+        precision: str = "32",
     ) -> Engine:
         folder = self.folder / out
         folder.mkdir(exist_ok=True)

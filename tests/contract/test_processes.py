@@ -25,6 +25,7 @@ from unlabeled.parts.norm import globalise
 from unlabeled.parts.schedules import Clock
 from unlabeled.training.engine import total
 
+
 def smooth(module: nn.Module) -> None:
     """Replaces every ReLU: rounding may carry a value across its kink, which says nothing about gathering."""
     for name, child in module.named_children():
@@ -113,6 +114,9 @@ def test_two_processes_give_the_gradients_of_one(method: str, pair: Path) -> Non
         assert difference(whole["gradients"][step], halves[0]["gradients"][step]) < BOUND
     floating = {n for n, t in whole["state"].items() if t.is_floating_point()}
     for half in halves:
-        assert difference({n: whole["state"][n] for n in floating}, {n: half["state"][n] for n in floating}) < BOUND
+        assert (
+            difference({n: whole["state"][n] for n in floating}, {n: half["state"][n] for n in floating})
+            < BOUND
+        )
         for name in whole["state"].keys() - floating:
             assert torch.equal(whole["state"][name], half["state"][name]), name

@@ -39,7 +39,9 @@ def record(engine: Engine, seen: list[list[int]], stop_after: int | None = None)
     return engine
 
 
-def interrupted_then_resumed(bench: Bench, method: str, stop: int, workers: int) -> tuple[Engine, list[list[int]]]:
+def interrupted_then_resumed(
+    bench: Bench, method: str, stop: int, workers: int
+) -> tuple[Engine, list[list[int]]]:
     seen: list[list[int]] = []
     out = f"stopped{stop}-{workers}"
     with pytest.raises(Interrupted) as caught:
@@ -115,7 +117,9 @@ def test_refresh_happens_at_the_same_batches_after_a_resume(bench: Bench) -> Non
 
     def made(calls: list[int]) -> Engine:
         engine = bench.engine("simclr", epochs=3)
-        engine.plan = dataclasses.replace(engine.plan, recipe=dataclasses.replace(engine.plan.recipe, refresh_every=1))
+        engine.plan = dataclasses.replace(
+            engine.plan, recipe=dataclasses.replace(engine.plan.recipe, refresh_every=1)
+        )
 
         def refresh(embed: Any, clock: Any) -> None:
             assert embed().shape == (bench.rows, engine.method.kept.dim)

@@ -93,7 +93,9 @@ def test_read_back_elsewhere_gives_the_same_outputs(
     run = runs[method]
     there = read_elsewhere[str(run.path)]
     here = run.embed(folder)
-    np.testing.assert_allclose(np.array(there["embedding"]), np.array(here["embedding"].to_pylist()), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        np.array(there["embedding"]), np.array(here["embedding"].to_pylist()), rtol=1e-5, atol=1e-6
+    )
     assert torch.tensor(here["embedding"].to_pylist()).isfinite().all()
     if run.classes:
         assert there["label"] == run.predict(folder)["label"].to_pylist()

@@ -67,7 +67,7 @@ class SwAV(Method):
     def codes(self, scores: list[Tensor], clock: Clock) -> list[Tensor]:
         """The large crops' balanced assignments; queued embeddings take part in the balance."""
         use = len(self.queues) and clock.progress >= self.queue_from
-        stored = [self.prototypes(q.filled()) for q in self.queues] if use else [s[:0] for s in scores]
+        stored = [self.prototypes(q.filled()) for q in self.queues] if use else [s[:0] for s in scores]  # type: ignore[operator]
         joined = [torch.cat([s, old]) for s, old in zip(scores, stored, strict=True)]
         made = [sinkhorn(s, epsilon=self.epsilon, iterations=self.iterations) for s in joined]
         return [code[: s.shape[0]] for code, s in zip(made, scores, strict=True)]
@@ -75,4 +75,4 @@ class SwAV(Method):
     def after_step(self, clock: Clock) -> None:
         self.prototypes.normalise()
         for queue, z in zip(self.queues, self.seen, strict=False):
-            queue.push(gather(z))
+            queue.push(gather(z))  # type: ignore[operator]

@@ -141,5 +141,3 @@ def check_range(
         left, right = "(" if open_low else "[", ")" if open_high else "]"
         raise OptionError(f"{method}: {name} must be in {left}{low}, {high}{right}, not {value}")
     return value
-
-

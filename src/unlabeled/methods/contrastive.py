@@ -21,7 +21,13 @@ class SimCLR(Method):
     recipe = Recipe()
 
     def __init__(
-        self, encoder: Encoder, facts: Facts, *, temperature: float = 0.2, hidden: int = 1024, width: int = 128
+        self,
+        encoder: Encoder,
+        facts: Facts,
+        *,
+        temperature: float = 0.2,
+        hidden: int = 1024,
+        width: int = 128,
     ) -> None:
         super().__init__(encoder, facts)
         self.temperature = check_range(self.name, "temperature", temperature, 0, open_low=True)
@@ -70,5 +76,3 @@ class MoCoV3(Method):
 
     def after_step(self, clock: Clock) -> None:
         self.teacher.follow(self.encoder, self.projector, momentum=self.momentum(clock))
-
-

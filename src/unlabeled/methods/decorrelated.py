@@ -53,7 +53,11 @@ class VICReg(Method):
         super().__init__(encoder, facts)
         self.weights = {
             name: check_range(self.name, name, value, 0)
-            for name, value in {"invariance": invariance, "variance": variance, "covariance": covariance}.items()
+            for name, value in {
+                "invariance": invariance,
+                "variance": variance,
+                "covariance": covariance,
+            }.items()
         }
         self.expander = mlp(encoder.dim, width, width, width)
 

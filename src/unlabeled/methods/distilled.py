@@ -98,14 +98,20 @@ class DINO(Method):
         super().__init__(encoder, facts)
         check_range(self.name, "local_crops", local_crops, 0)
         self.plan = (Branch("strong", 1), Branch("strong", 2), *[Branch("local")] * local_crops)
-        self.student_temperature = check_range(self.name, "student_temperature", student_temperature, 0, open_low=True)
+        self.student_temperature = check_range(
+            self.name, "student_temperature", student_temperature, 0, open_low=True
+        )
         for name, value in (("teacher", teacher_temperature), ("final_teacher", final_teacher_temperature)):
             check_range(self.name, f"{name}_temperature", value, 0, student_temperature, open_low=True)
         self.teacher_temperature = Linear(teacher_temperature, final_teacher_temperature, share=0.3)
         self.momentum = Cosine(check_range(self.name, "momentum", momentum, 0, 1), 1.0)
-        self.head = PrototypeHead(encoder.dim, hidden=hidden, bottleneck=bottleneck, count=prototypes, norm=norm)
+        self.head = PrototypeHead(
+            encoder.dim, hidden=hidden, bottleneck=bottleneck, count=prototypes, norm=norm
+        )
         self.teacher = Teacher(encoder, self.head)
-        self.centre = Centre(prototypes, momentum=check_range(self.name, "centre_momentum", centre_momentum, 0, 1))
+        self.centre = Centre(
+            prototypes, momentum=check_range(self.name, "centre_momentum", centre_momentum, 0, 1)
+        )
         self.seen: tuple[Tensor, ...] = ()
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
@@ -114,7 +120,13 @@ class DINO(Method):
         teachers = self.seen = joint(self.teacher, *views[:2])
         temperature = self.teacher_temperature(clock)
         losses = [
-            dino(s, t, self.centre.value, student_temperature=self.student_temperature, teacher_temperature=temperature)
+            dino(
+                s,
+                t,
+                self.centre.value,
+                student_temperature=self.student_temperature,
+                teacher_temperature=temperature,
+            )
             for a, t in enumerate(teachers)
             for b, s in enumerate(students)
             if a != b
@@ -128,5 +140,3 @@ class DINO(Method):
     @property
     def kept(self) -> Encoder:
         return cast(Encoder, self.teacher.stages[0])
-
-

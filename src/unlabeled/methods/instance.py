@@ -25,7 +25,9 @@ class DIET(Method):
 
     def __init__(self, encoder: Encoder, facts: Facts, *, label_smoothing: float = 0.8) -> None:
         super().__init__(encoder, facts)
-        self.label_smoothing = check_range(self.name, "label_smoothing", label_smoothing, 0, 1, open_high=True)
+        self.label_smoothing = check_range(
+            self.name, "label_smoothing", label_smoothing, 0, 1, open_high=True
+        )
         self.head = nn.Linear(encoder.dim, facts.samples, bias=False)
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:

@@ -22,7 +22,9 @@ class Supervised(Method):
 
     def __init__(self, encoder: Encoder, facts: Facts, *, label_smoothing: float = 0.0) -> None:
         super().__init__(encoder, facts)
-        self.label_smoothing = check_range(self.name, "label_smoothing", label_smoothing, 0, 1, open_high=True)
+        self.label_smoothing = check_range(
+            self.name, "label_smoothing", label_smoothing, 0, 1, open_high=True
+        )
         self.head = nn.Linear(encoder.dim, facts.classes or 0)
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:

@@ -48,5 +48,5 @@ class MAE(Method):
         (view,) = views
         encoded = self.encoder.encode(view.x, keep=view.keep)
         prediction = self.decoder(encoded.tokens, view.keep)
-        loss = masked_reconstruction(prediction, view.target, view.mask, normalise=self.normalise)
+        loss = masked_reconstruction(prediction, view.target, view.mask, normalise=self.normalise)  # type: ignore[arg-type]
         return Output({"masked_reconstruction": loss}, (encoded.features,))

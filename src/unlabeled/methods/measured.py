@@ -62,7 +62,10 @@ def code_hash(cls: type) -> str:
     """
     pieces: dict[str, str] = {}
     for base in cls.__mro__:
-        if base.__module__.startswith("unlabeled.methods") and base.__module__ != "unlabeled.methods.contract":
+        if (
+            base.__module__.startswith("unlabeled.methods")
+            and base.__module__ != "unlabeled.methods.contract"
+        ):
             pieces[base.__qualname__] = _bare(base)
             _objectives(base, inspect.getmodule(base), pieces)
     text = "\n".join(f"{name}\n{pieces[name]}" for name in sorted(pieces))
@@ -73,10 +76,12 @@ def _objectives(thing: Any, module: ModuleType | None, pieces: dict[str, str]) -
     names = {node.id for node in ast.walk(_parsed(thing)) if isinstance(node, ast.Name)}
     for name in sorted(names):
         found = inspect.unwrap(getattr(module, name)) if callable(getattr(module, name, None)) else None
-        if isinstance(found, FunctionType) and found.__module__.startswith("unlabeled.objectives"):
-            if found.__qualname__ not in pieces:
-                pieces[found.__qualname__] = _bare(found)
-                _objectives(found, inspect.getmodule(found), pieces)
+        if not isinstance(found, FunctionType):
+            continue
+        ours = found.__module__.startswith("unlabeled.objectives")
+        if ours and found.__qualname__ not in pieces:
+            pieces[found.__qualname__] = _bare(found)
+            _objectives(found, inspect.getmodule(found), pieces)
 
 
 def _parsed(thing: Any) -> ast.Module:

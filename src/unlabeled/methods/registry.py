@@ -14,9 +14,22 @@ from unlabeled.methods.measured import Measured, measured
 M = TypeVar("M", bound=type[Method])
 
 RESERVED = frozenset(
-    "data method encoder modality labels validation init teacher regulariser epochs batch_size lr weight_decay "
-    "optimiser max_time num_workers seed out devices num_nodes strategy precision resume on_collapse compare "
-    "config name output".split()
+    (
+        *("data", "method", "encoder", "modality", "labels", "validation", "init", "teacher", "regulariser"),
+        *(
+            "epochs",
+            "batch_size",
+            "lr",
+            "optimiser",
+            "weight_decay",
+            "max_time",
+            "num_workers",
+            "seed",
+            "out",
+        ),
+        *("devices", "num_nodes", "strategy", "precision", "resume", "on_collapse", "compare"),
+        *("config", "name", "output"),
+    )
 )
 """Option names that `pretrain` and `finetune` use; a method's own options must differ from them."""
 
@@ -52,11 +65,15 @@ def register(name: str, *, paper: str, family: str, modalities: tuple[str, ...] 
 
     def add(cls: M) -> M:
         if name in _ENTRIES and _ENTRIES[name].cls.__qualname__ != cls.__qualname__:
-            raise OptionError(f"a method called {name!r} is registered already: {_ENTRIES[name].cls.__qualname__}")
+            raise OptionError(
+                f"a method called {name!r} is registered already: {_ENTRIES[name].cls.__qualname__}"
+            )
         parameters = list(inspect.signature(cls.__init__).parameters.values())[3:]
         options = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
         if len(options) != len(parameters):
-            raise OptionError(f"{name}: __init__ must take (self, encoder, facts, *, options…), options by keyword only")
+            raise OptionError(
+                f"{name}: __init__ must take (self, encoder, facts, *, options…), options by keyword only"
+            )
         clash = sorted(RESERVED & options.keys())
         if clash:
             raise OptionError(f"{name}: the option names {clash} belong to pretrain; give yours another name")

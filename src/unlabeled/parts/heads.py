@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from torch import nn
@@ -23,7 +24,7 @@ def mlp(
     if len(widths) < 2 or min(widths) < 1:
         raise OptionError(f"a head needs an input and an output width, each at least 1, not {widths}")
     layers: list[nn.Module] = []
-    for width, following in zip(widths[:-2], widths[1:-1], strict=True):
+    for width, following in pairwise(widths[:-1]):
         layers.append(nn.Linear(width, following, bias=not norm))
         if norm:
             layers.append(nn.BatchNorm1d(following))

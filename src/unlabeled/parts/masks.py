@@ -16,7 +16,9 @@ from unlabeled.errors import OptionError
 class Mask(Protocol):
     """Chooses the hidden tokens of every row. True is hidden."""
 
-    def __call__(self, draws: Draws, positions: Float[Tensor, "tokens axes"]) -> Bool[Tensor, "rows tokens"]: ...
+    def __call__(
+        self, draws: Draws, positions: Float[Tensor, "tokens axes"]
+    ) -> Bool[Tensor, "rows tokens"]: ...
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,17 @@ class RandomMask:
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
-            raise OptionError(f"mask ratio must be strictly between 0 and 1, not {self.ratio}: 0 hides nothing to learn")
+            raise OptionError(
+                f"mask ratio must be strictly between 0 and 1, not {self.ratio}: 0 hides nothing to learn"
+            )
 
     def __call__(self, draws: Draws, positions: Float[Tensor, "tokens axes"]) -> Bool[Tensor, "rows tokens"]:
         tokens = positions.shape[0]
         kept = int(tokens * (1 - self.ratio))
         if kept < 1 or kept == tokens:
-            raise OptionError(f"mask ratio {self.ratio} leaves {kept} of {tokens} tokens shown: choose another ratio or more tokens")
+            raise OptionError(
+                f"mask ratio {self.ratio} leaves {kept} of {tokens} tokens shown: choose another ratio or more tokens"
+            )
         order = draws.order(tokens)
         hidden = torch.ones_like(order, dtype=torch.bool)
         return hidden.scatter_(1, order[:, :kept], False)

@@ -58,7 +58,9 @@ def globalise(module: nn.Module) -> nn.Module:
     """
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm) and not isinstance(child, GlobalBatchNorm):
-            new = GlobalBatchNorm(child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats)
+            new = GlobalBatchNorm(
+                child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats
+            )
             new._parameters.update(child._parameters)
             new._buffers.update(child._buffers)
             new.train(child.training)
@@ -66,5 +68,3 @@ def globalise(module: nn.Module) -> nn.Module:
         else:
             globalise(child)
     return module
-
-

@@ -38,7 +38,9 @@ class Queue(nn.Module):
         """Writes rows over the oldest ones."""
         new = rows.shape[0]
         if new > self.size:
-            raise OptionError(f"a queue of {self.size} cannot take a batch of {new}: make it at least as long")
+            raise OptionError(
+                f"a queue of {self.size} cannot take a batch of {new}: make it at least as long"
+            )
         if rows.shape[1] != self.rows.shape[1]:
             raise OptionError(f"this queue holds rows of width {self.rows.shape[1]}, not {rows.shape[1]}")
         slots = (self.pointer + torch.arange(new, device=self.rows.device)) % self.size

@@ -38,6 +38,7 @@ class Teacher(nn.Module):
         if len(students) != len(self.stages):
             raise OptionError(f"this teacher copies {len(self.stages)} modules, {len(students)} were given")
         for stage, student in zip(self.stages, students, strict=True):
-            mine, theirs = list(stage.parameters()), [p.detach() for p in student.parameters()]
+            mine = [p.detach() for p in stage.parameters()]
+            theirs = [p.detach() for p in student.parameters()]
             if mine:
                 torch._foreach_lerp_(mine, theirs, 1 - momentum)

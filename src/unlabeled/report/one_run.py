@@ -181,9 +181,9 @@ def scorecard_section(card: Scorecard | None) -> Section:
         )
         return Section("Scorecard", [Paragraph(missing)])
     caption = "Each figure beside guessing, the raw input and the same encoder before training"
-    rows = [[*row, MEANINGS.get(row[0], "")] for row in card.rows()]
-    table = Table(caption, ["", *HEADER[1:], "what it is"], rows)
-    return Section("Scorecard", [table, *(Paragraph(note) for note in card.notes)])
+    meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in card if name in MEANINGS)
+    words = [text for text in (meanings, *card.notes) if text]
+    return Section("Scorecard", [Table(caption, HEADER, card.rows()), *map(Paragraph, words)])
 
 
 def training_section(left: Left) -> Section:

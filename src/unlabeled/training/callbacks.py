@@ -183,8 +183,15 @@ class Progress(L.Callback):
     ) -> None:
         if self.bar is not None:
             assert isinstance(pl_module, Engine)
-            names = [*(pl_module.output.terms if pl_module.output else ()), "effective_rank", "knn", "validation_loss"]
-            shown = {n.replace("effective_", ""): self.watch.latest[n] for n in names if n in self.watch.latest}
+            names = [
+                *(pl_module.output.terms if pl_module.output else ()),
+                "effective_rank",
+                "knn",
+                "validation_loss",
+            ]
+            shown = {
+                n.replace("effective_", ""): self.watch.latest[n] for n in names if n in self.watch.latest
+            }
             self.bar.set_postfix({n: f"{v:.3g}" for n, v in shown.items()}, refresh=False)
             self.bar.update()
 

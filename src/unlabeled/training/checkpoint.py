@@ -30,7 +30,9 @@ def save(trainer: L.Trainer, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         part.unlink(missing_ok=True)
         kept = f"the previous {path.name} is untouched" if path.exists() else "there is no earlier one"
-        raise CheckpointError(f"{path} could not be written ({error}); {kept}: free some space and resume") from error
+        raise CheckpointError(
+            f"{path} could not be written ({error}); {kept}: free some space and resume"
+        ) from error
 
 
 class Checkpoint(L.Callback):
@@ -39,7 +41,9 @@ class Checkpoint(L.Callback):
     SIGTERM and Ctrl-C take the same path: the step that runs is finished, saved, and the run stops.
     """
 
-    def __init__(self, folder: Path, limit: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, folder: Path, limit: float | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = folder / "last.ckpt"
         self.limit, self.now = limit, clock
         self.signal: int | None = None
@@ -59,8 +63,8 @@ class Checkpoint(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = self.now()
-        late = self.limit is not None and now - self.began >= self.limit
-        number, late, due = self._agree(trainer, pl_module, self.signal or 0, late, now - self.saved >= EVERY)
+        over = self.limit is not None and now - self.began >= self.limit
+        number, late, due = self._agree(trainer, pl_module, self.signal or 0, over, now - self.saved >= EVERY)
         assert isinstance(pl_module, Engine)
         finished = pl_module.moved >= pl_module.plan.steps
         if number or late or due or finished:

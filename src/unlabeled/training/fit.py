@@ -88,7 +88,9 @@ def fit(
             say(f"expected: {expected}, {engine.plan.steps} steps, precision {precision}")
             if limit is not None and expected.seconds > limit:
                 fits = max(1, int(engine.plan.epochs * limit / expected.seconds))
-                say(f"max_time will stop it after {duration(limit)}; about {fits} epochs would run to their end")
+                say(
+                    f"max_time will stop it after {duration(limit)}; about {fits} epochs would run to their end"
+                )
         trainer.fit(engine, ckpt_path=last if resume and last.exists() else None, weights_only=True)
     if checkpoint.signal:
         raise Interrupted(checkpoint.signal, f"step {engine.moved} of {engine.plan.steps} in {folder}")
@@ -101,7 +103,9 @@ def _refuse_other_method(last: Path, engine: Engine) -> None:
     except Exception as error:
         raise RunError(f"{last} is not a checkpoint this library can resume ({error})") from error
     if held != engine.method.name:
-        raise RunError(f"{last} is a checkpoint of {held!r}, not of {engine.method.name!r}: choose another out=")
+        raise RunError(
+            f"{last} is a checkpoint of {held!r}, not of {engine.method.name!r}: choose another out="
+        )
 
 
 class _quiet:
@@ -116,7 +120,9 @@ class _quiet:
         self.filter = warnings.catch_warnings()
         self.filter.__enter__()
         warnings.filterwarnings("ignore", module="lightning.*")
-        warnings.filterwarnings("ignore", message=".*(num_workers|does not have many workers|GPU available).*")
+        warnings.filterwarnings(
+            "ignore", message=".*(num_workers|does not have many workers|GPU available).*"
+        )
 
     def __exit__(self, *exc: object) -> None:
         for logger, level in self.levels.items():

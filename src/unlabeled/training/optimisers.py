@@ -30,7 +30,8 @@ class LARS(torch.optim.Optimizer):
         trust: float = 1e-3,
     ) -> None:
         super().__init__(
-            params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "adapt": True}
+            params,
+            {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "adapt": True},
         )
 
     @torch.no_grad()
@@ -49,7 +50,9 @@ class LARS(torch.optim.Optimizer):
         update = gradient.add(p, alpha=group["weight_decay"]) if group["weight_decay"] else gradient
         if group["adapt"]:
             weight, length = p.norm(), update.norm()
-            ratio = torch.where((weight > 0) & (length > 0), group["trust"] * weight / length, torch.ones_like(weight))
+            ratio = torch.where(
+                (weight > 0) & (length > 0), group["trust"] * weight / length, torch.ones_like(weight)
+            )
             update = update * ratio
         memory = self.state[p].setdefault("momentum", torch.zeros_like(p))
         memory.mul_(group["momentum"]).add_(update, alpha=group["lr"])

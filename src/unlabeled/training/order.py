@@ -55,7 +55,9 @@ class Order(Sampler[np.ndarray]):
             yield permutation[first : first + self.share]
 
 
-def loader(source: Source, y: np.ndarray, order: Sampler[np.ndarray], workers: int, pin: bool) -> DataLoader[Batch]:
+def loader(
+    source: Source, y: np.ndarray, order: Sampler[np.ndarray], workers: int, pin: bool
+) -> DataLoader[Batch]:
     """A loader that yields one `Batch` for every array of positions."""
     return DataLoader(
         Rows(source, y),

@@ -43,7 +43,7 @@ def resolve(
     seed: int,
 ) -> tuple[Plan, list[str]]:
     """The plan, and one line for every number that was chosen and not given."""
-    said = []
+    said: list[str] = []
     if optimiser is not None and optimiser != recipe.optimiser:
         if optimiser not in RATES:
             raise OptionError(f"optimiser must be one of {', '.join(RATES)}, not {optimiser!r}")
@@ -78,9 +78,13 @@ def _batch_size(recipe: Recipe, rows: int, least: int, asked: int | None, said: 
         if chosen < 1:
             raise OptionError(f"batch_size must be at least 1, not {chosen}")
         if chosen > rows:
-            raise OptionError(f"batch_size {chosen} is more than the {rows} samples to train on: give {rows} or less")
+            raise OptionError(
+                f"batch_size {chosen} is more than the {rows} samples to train on: give {rows} or less"
+            )
     if chosen < least:
-        raise OptionError(f"a batch of {chosen} is too small: this method needs at least {least} samples in each")
+        raise OptionError(
+            f"a batch of {chosen} is too small: this method needs at least {least} samples in each"
+        )
     return chosen
 
 
@@ -108,5 +112,7 @@ def _from_text(text: str) -> float:
         pass
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
     if not re.fullmatch(r"(\d+(\.\d+)?[dhms])+", text.strip().lower()):
-        raise OptionError(f"max_time {text!r} is not a time: give seconds, or text such as '90s', '30m' or '1h30m'")
+        raise OptionError(
+            f"max_time {text!r} is not a time: give seconds, or text such as '90s', '30m' or '1h30m'"
+        )
     return sum(float(n) * units[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)([dhms])", text.strip().lower()))

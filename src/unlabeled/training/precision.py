@@ -12,10 +12,17 @@ PRECISIONS = ("32", "bf16")
 
 
 def resolve_precision(asked: str, device: torch.device) -> str:
-    """"32" or "bf16"; "auto" is bfloat16 where the processor computes in it."""
+    """ "32" or "bf16"; "auto" is bfloat16 where the processor computes in it."""
     if asked == "auto":
         return "bf16" if has_bfloat16(device) else "32"
-    names = {"32": "32", "32-true": "32", "float32": "32", "bf16": "bf16", "bf16-mixed": "bf16", "bfloat16": "bf16"}
+    names = {
+        "32": "32",
+        "32-true": "32",
+        "float32": "32",
+        "bf16": "bf16",
+        "bf16-mixed": "bf16",
+        "bfloat16": "bf16",
+    }
     if str(asked) not in names:
         raise OptionError(f"precision must be 'auto', '32' or 'bf16', not {asked!r}")
     return names[str(asked)]

@@ -14,6 +14,7 @@ from unlabeled.evaluation import effective_rank, knn
 from unlabeled.parts.gather import gather
 from unlabeled.training.engine import Engine, total
 
+NO_ROWS: np.ndarray = np.empty(0, dtype=np.int64)
 NEIGHBOURS = 20
 REFERENCES, QUERIES = 4000, 1000
 """labelled samples that neighbours are searched among, and searched for, at most"""
@@ -27,9 +28,13 @@ class Held:
     features stands in its place. `knn` is the accuracy of 20 neighbours among the labelled samples.
     """
 
-    def __init__(self, validation: tuple[Source, np.ndarray] | None, watched_y: np.ndarray | None, seed: int) -> None:
+    def __init__(
+        self, validation: tuple[Source, np.ndarray] | None, watched_y: np.ndarray | None, seed: int
+    ) -> None:
         self.validation, self.seed = validation, seed
-        self.references, self.queries = _split(watched_y, seed) if watched_y is not None else (None, None)
+        self.references, self.queries = NO_ROWS, NO_ROWS
+        if watched_y is not None:
+            self.references, self.queries = _split(watched_y, seed)
         self.watched_y = watched_y
 
     def look(self, engine: Engine) -> dict[str, float]:
@@ -42,7 +47,7 @@ class Held:
                 values["validation_effective_rank"] = effective_rank(z)
             else:
                 values["validation_loss"] = self._loss(engine, source, y)
-        if self.references is not None and self.queries is not None and self.watched_y is not None:
+        if self.watched_y is not None and len(self.references):
             chosen = np.concatenate([self.references, self.queries])
             part = Part(engine.source, chosen)
             z = features(engine.method.kept, part, prepare=engine.modality.plain, device=engine.device)
@@ -83,7 +88,9 @@ class Held:
     def _shares(self, engine: Engine, source: Source, y: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         """This process's positions of each whole batch, and the whole batch's size."""
         world, rank = engine.trainer.world_size, engine.trainer.global_rank
-        rows = np.flatnonzero(y >= 0) if engine.method.requires.sampler == "labelled" else np.arange(len(source))
+        rows = (
+            np.flatnonzero(y >= 0) if engine.method.requires.sampler == "labelled" else np.arange(len(source))
+        )
         size = min(engine.plan.batch_size, len(rows)) // world * world
         for first in range(0, len(rows) - size + 1, size):
             share = size // world

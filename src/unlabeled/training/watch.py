@@ -52,7 +52,9 @@ def read(output: Output, *, rows: int = 256) -> Reading:
     """Effective rank of centred unit rows and feature spread of the first view; class entropy of logits."""
     z = F.normalize(output.embeddings[0].detach()[:rows].float(), dim=1)
     rank = effective_rank(z - z.mean(dim=0)) if bool((z - z.mean(dim=0)).abs().max() > 1e-6) else 1.0
-    return Reading(float(rank), float(feature_spread(z)), None if output.logits is None else entropy(output.logits))
+    return Reading(
+        float(rank), float(feature_spread(z)), None if output.logits is None else entropy(output.logits)
+    )
 
 
 def entropy(logits: Tensor) -> float:

@@ -12,6 +12,7 @@ PACKAGES = {
     "numpy": "",
     "scipy": "",
     "scikit-learn": "",
+    "threadpoolctl": "",
     "pyarrow": "",
     "safetensors": "",
     "jaxtyping": "",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +35,6 @@ def versions() -> dict[str, str]:
 
     packages = ("torch", "lightning", "numpy", "scikit-learn")
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in packages}
-
-
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def path(grid: str, cell: str) -> Path:
@@ -73,7 +65,6 @@ def run(
         **figures,
         "wall_seconds": round(time.perf_counter() - began, 1),
         "code": code,
-        "commit": commit(),
         "versions": versions(),
         "machine": machine(),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -29,9 +31,6 @@ def test_figures_belong_to_registered_methods() -> None:
 
 
 def test_shipped_figures_are_those_of_the_committed_cells() -> None:
-    import sys
-    from pathlib import Path
-
     folder = Path(__file__).parents[2] / "benchmarks"
     sys.path.insert(0, str(folder))
     try:
@@ -41,5 +40,6 @@ def test_shipped_figures_are_those_of_the_committed_cells() -> None:
     assert json.loads(FILE.read_text()) == tables.measured()
 
 
-def test_best_method_reaches_the_stated_accuracy() -> None:
-    assert max(row["knn"] for row in json.loads(FILE.read_text()).values()) >= 0.55
+def test_best_method_without_labels_reaches_the_stated_accuracy() -> None:
+    rows = json.loads(FILE.read_text())
+    assert max(row["knn"] for name, row in rows.items() if not lookup(name).cls.requires.labels) >= 0.55

@@ -8,6 +8,7 @@ A method never has an optimiser, a device, a file, or a modality in it.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -134,10 +135,11 @@ def check_range(
     open_low: bool = False,
     open_high: bool = False,
 ) -> float:
-    """`value`, or an error naming the option and its range."""
+    """`value`, or an error naming the option and its range; what is not finite is outside every range."""
     too_low = value <= low if open_low else value < low
     too_high = value >= high if open_high else value > high
-    if too_low or too_high or value != value:
-        left, right = "(" if open_low else "[", ")" if open_high else "]"
+    if too_low or too_high or not math.isfinite(value):
+        left = "(" if open_low or math.isinf(low) else "["
+        right = ")" if open_high or math.isinf(high) else "]"
         raise OptionError(f"{method}: {name} must be in {left}{low}, {high}{right}, not {value}")
     return value

@@ -64,13 +64,16 @@ def register(name: str, *, paper: str, family: str, modalities: tuple[str, ...] 
     """Makes a method known under `name`: by it `pretrain` finds it and the contract suite tests it."""
 
     def add(cls: M) -> M:
-        if name in _ENTRIES and _ENTRIES[name].cls.__qualname__ != cls.__qualname__:
+        held = _ENTRIES[name].cls if name in _ENTRIES else cls
+        # the same class again is a module that was read again
+        if (held.__module__, held.__qualname__) != (cls.__module__, cls.__qualname__):
             raise OptionError(
-                f"a method called {name!r} is registered already: {_ENTRIES[name].cls.__qualname__}"
+                f"a method called {name!r} is registered already: {held.__module__}.{held.__qualname__}"
             )
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[3:]
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
         options = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
-        if len(options) != len(parameters):
+        others = [p.kind for p in parameters if p.name not in options]
+        if others != [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 3:
             raise OptionError(
                 f"{name}: __init__ must take (self, encoder, facts, *, options…), options by keyword only"
             )

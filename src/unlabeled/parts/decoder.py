@@ -33,8 +33,9 @@ class TokenDecoder(nn.Module):
         token_dim: int,
     ) -> None:
         super().__init__()
-        if depth < 1 or token_dim < 1:
-            raise OptionError(f"depth and token_dim must be at least 1, not {depth} and {token_dim}")
+        for option, value in {"width": width, "depth": depth, "token_dim": token_dim}.items():
+            if value < 1:
+                raise OptionError(f"a decoder needs {option} of at least 1, not {value}")
         self.embed = nn.Linear(dim, width)
         self.mask_token = nn.Parameter(torch.zeros(width))
         # made from the data's grid every time, so it is not part of what is saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,7 +39,7 @@ class RandomMask:
 
     def __call__(self, draws: Draws, positions: Float[Tensor, "tokens axes"]) -> Bool[Tensor, "rows tokens"]:
         tokens = positions.shape[0]
-        kept = int(tokens * (1 - self.ratio))
+        kept = math.floor(round(tokens * (1 - self.ratio), 9))  # 100 · (1 − 0.9) is 9.99… in floating point
         if kept < 1 or kept == tokens:
             raise OptionError(
                 f"mask ratio {self.ratio} leaves {kept} of {tokens} tokens shown: choose another ratio or more tokens"
@@ -53,4 +54,4 @@ def shown(mask: Bool[Tensor, "rows tokens"]) -> Int[Tensor, "rows kept"] | None:
     counts = (~mask).sum(dim=1)
     if counts.numel() == 0 or bool((counts != counts[0]).any()):
         return None
-    return (~mask).nonzero()[:, 1].reshape(mask.shape[0], -1)
+    return (~mask).nonzero()[:, 1].reshape(mask.shape[0], int(counts[0]))

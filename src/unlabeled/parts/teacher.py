@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from unlabeled.errors import OptionError
 
@@ -42,3 +43,7 @@ class Teacher(nn.Module):
             theirs = [p.detach() for p in student.parameters()]
             if mine:
                 torch._foreach_lerp_(mine, theirs, 1 - momentum)
+            for module, followed in zip(stage.modules(), student.modules(), strict=True):
+                if not isinstance(module, _NormBase):
+                    for buffer, other in zip(module.buffers(False), followed.buffers(False), strict=True):
+                        buffer.copy_(other)

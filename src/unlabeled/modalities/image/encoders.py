@@ -223,7 +223,7 @@ class VisionTransformer(Encoder):
         self.standardise = standardise
         self.patch = _check_patch("vit", size, patch)
         self.grid = (size[0] // self.patch, size[1] // self.patch)
-        self.embed = nn.Linear(standardise.bands * self.patch**2, width)
+        self.patch_embed = nn.Linear(standardise.bands * self.patch**2, width)
         # follows from the size of the images, so it is not part of what is saved
         self.register_buffer("position", self._positions(self.grid), persistent=False)
         self.cls_token = nn.Parameter(torch.zeros(width))
@@ -244,7 +244,7 @@ class VisionTransformer(Encoder):
         x = self.standardise(x)
         grid = _grid("vit", x, self.patch)
         position = self.position if grid == self.grid else self._positions(grid, x.device)
-        tokens = self.embed(patchify(x, self.patch))
+        tokens = self.patch_embed(patchify(x, self.patch))
         _check_tokens("vit", tokens, keep=keep, mask=mask, present=present)
         tokens = _hide(tokens, mask, mask_token) + position
         if keep is not None:

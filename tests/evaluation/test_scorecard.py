@@ -75,7 +75,17 @@ def test_the_table_is_aligned_and_names_every_figure(card):
     assert "untrained" in lines[0] and str(card) == card.table()
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", '{"knn": {"height": 2}}', '{"knn": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        '{"knn": {"height": 2}}',
+        '{"knn": 3}',
+        '{"knn": {"value": "high"}}',
+        '{"knn": {"value": 1, "interval": 2}}',
+    ],
+)
 def test_a_file_that_is_no_scorecard_is_refused_by_name(text, tmp_path):
     path = tmp_path / "card.json"
     path.write_text(text)

@@ -37,6 +37,14 @@ CARD = Scorecard(
 )
 
 
+@pytest.fixture(autouse=True)
+def quick_curves(request, monkeypatch):
+    """Drawing is the slow part: only the tests that look at drawings draw."""
+    if "network" not in request.node.name and "any_columns" not in request.node.name:
+        monkeypatch.setattr("unlabeled.report.one_run.curves", lambda lines: b"<svg/>")
+        monkeypatch.setattr("unlabeled.report.several_runs.curves", lambda lines: b"<svg/>")
+
+
 @pytest.fixture
 def run(tmp_path):
     return a_run(tmp_path / "digits")

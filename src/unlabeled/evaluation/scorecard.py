@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from unlabeled.evaluation.spectrum import effective_rank
 Split = tuple[Features, Features | None]
 """features of train, and of test where there is one"""
 
+BESIDE = ("chance", "raw", "untrained")
 HEADER = ("figure", "value", "95 % interval", "chance", "raw input", "untrained")
 
 
@@ -101,15 +102,9 @@ class Scorecard(Mapping[str, Figure]):
     def from_dict(cls, values: Mapping[str, Any]) -> Scorecard:
         """What `to_dict` gave."""
         try:
-            figures = {}
-            for name, value in values.items():
-                if name == "notes":
-                    continue
-                figure = Figure(**value)
-                interval = tuple(figure.interval) if figure.interval else None
-                figures[name] = Figure(**{**value, "interval": interval})
-            return cls(figures, values.get("notes", ()))
-        except (TypeError, AttributeError) as error:
+            figures = {name: _figure(value) for name, value in values.items() if name != "notes"}
+            return cls(figures, [str(note) for note in values.get("notes", ())])
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise DataError(f"this is not a saved scorecard: {error}") from error
 
     def save(self, path: str | Path) -> Path:
@@ -124,11 +119,22 @@ class Scorecard(Mapping[str, Figure]):
         """What `save` wrote."""
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_dict(values)
         except (OSError, ValueError) as error:
             raise DataError(f"{path} cannot be read as a scorecard: {error}") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{path} cannot be read as a scorecard: it holds a {type(values).__name__}")
-        return cls.from_dict(values)
+
+
+def _figure(value: Mapping[str, Any]) -> Figure:
+    unknown = set(value) - {field.name for field in fields(Figure)}
+    if unknown:
+        raise ValueError(f"a figure has no {', '.join(sorted(unknown))}")
+    interval = value.get("interval")
+    beside = {name: None if value.get(name) is None else float(value[name]) for name in BESIDE}
+    return Figure(
+        float(value["value"]),
+        None if interval is None else (float(interval[0]), float(interval[1])),
+        **beside,
+    )
 
 
 def _text(value: float | None) -> str:

@@ -1,6 +1,5 @@
 """How a person sees a run: one self-contained page."""
 
-from unlabeled.report.compare import compare
 from unlabeled.report.one_run import run_report
 from unlabeled.report.page import (
     Folded,
@@ -12,6 +11,7 @@ from unlabeled.report.page import (
     Table,
     render,
 )
+from unlabeled.report.several_runs import compare
 
 __all__ = [
     "Folded",

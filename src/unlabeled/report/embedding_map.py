@@ -80,27 +80,33 @@ def text(label: Any) -> str | None:
 
 
 def project(z: Float[np.ndarray, "samples dim"], *, seed: int = 0) -> Float[np.ndarray, "samples 2"]:
-    """Positions on a plane: PCA to at most 50 dimensions, then t-SNE. The same input gives the same map."""
+    """Positions on a plane: PCA to at most 50 dimensions, then t-SNE. The same input gives the same map.
+
+    Embeddings that are all the same lie on one spot.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    wide = z.astype(np.float64)
+    centred = wide - wide.mean(0)
+    scale = np.abs(centred).max()
+    if scale <= 1e-6 * np.abs(wide).max():
+        return np.zeros((len(z), 2))
     # one thread: several add up forces in an order of their own, and t-SNE magnifies the difference
     with threadpool_limits(1):
-        centred = z - z.mean(0)
-        scale = np.abs(centred).max()
-        if scale == 0:
-            return np.zeros((len(z), 2), dtype=np.float32)
-        kept = min(50, *z.shape)
-        reduced = PCA(kept, svd_solver="full").fit_transform(centred / scale) if kept > 2 else centred / scale
+        reduced = PCA(min(50, *z.shape), svd_solver="full").fit_transform(centred / scale)
+        start = np.random.default_rng(seed).normal(size=(len(z), 2)) * 1e-6
+        start[:, : reduced.shape[1]] += reduced[:, :2] / reduced[:, 0].std() * 1e-4
         tsne = TSNE(
             2,
             perplexity=min(30.0, (len(z) - 1) / 3),
-            init="pca" if reduced.shape[1] >= 2 else "random",
+            init=start.astype(np.float32),
+            learning_rate="auto",
             max_iter=500,
             random_state=seed,
         )
-        positions: np.ndarray = tsne.fit_transform(np.ascontiguousarray(reduced, dtype=np.float32))
+        positions: np.ndarray = tsne.fit_transform(reduced.astype(np.float32))
     return positions
 
 
@@ -219,10 +225,10 @@ def paste(
     for i in np.random.default_rng(seed).permutation(len(spots)):
         left = int(spots[i, 0] * SIDE) - width // 2 - edge
         top = int((1 - spots[i, 1]) * SIDE) - height // 2 - edge
-        left, top = max(0, left), max(0, top)
-        where = np.s_[top : top + height + 2 * edge, left : left + width + 2 * edge]
-        here = sheet[where]
-        if here[..., 3].any() or here.shape[:2] != (height + 2 * edge, width + 2 * edge):
+        left = min(max(0, left), SIDE - width - 2 * edge)
+        top = min(max(0, top), SIDE - height - 2 * edge)
+        here = sheet[top : top + height + 2 * edge, left : left + width + 2 * edge]
+        if here[..., 3].any():
             continue
         here[...] = (*ImageColor.getrgb(colours[i]), 255)
         small = Picture.fromarray(np.ascontiguousarray(pictures[i])).resize((width, height), blurred)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +121,8 @@ def shown(cell: Cell) -> str:
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}" if abs(cell) >= 10_000 else str(cell)
-    if cell != cell:
-        return "NaN"
+    if not math.isfinite(cell):
+        return "NaN" if cell != cell else str(cell)
     if cell == int(cell) and abs(cell) < 1e6 and abs(cell) >= 100:
         return shown(int(cell))
     return f"{cell:.3f}" if 0.01 <= abs(cell) < 10 or cell == 0 else f"{cell:.4g}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import os
 import platform
 import shutil
@@ -18,7 +20,7 @@ from unlabeled import modalities
 from unlabeled.data.draws import derive_seed
 from unlabeled.data.labels import read_labels
 from unlabeled.data.source import Source
-from unlabeled.errors import DataError, OptionError, RunError, nearest
+from unlabeled.errors import CheckpointError, DataError, OptionError, RunError, nearest
 from unlabeled.methods import Entry, Facts, Method, lookup
 from unlabeled.modalities.contract import Modality
 from unlabeled.parts.encoder import Encoder
@@ -26,6 +28,7 @@ from unlabeled.run import Run, read_yaml, say_skipped, write_skipped, write_tens
 from unlabeled.training.engine import Engine
 from unlabeled.training.fit import Machine, fit
 from unlabeled.training.plan import Plan, resolve, seconds
+from unlabeled.training.precision import resolve_precision
 from unlabeled.training.validate import Held
 
 COMPARED = (
@@ -33,6 +36,7 @@ COMPARED = (
     "method",
     "encoder",
     "modality",
+    "init",
     "epochs",
     "batch_size",
     "lr",
@@ -168,6 +172,8 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
     entry, options = _method(asked["method"], asked["method_options"], verb)
     if asked["on_collapse"] not in ("stop", "warn"):
         raise OptionError(f"on_collapse must be 'stop' or 'warn', not {asked['on_collapse']!r}")
+    resolve_precision(asked["precision"], torch.device("cpu"))
+    _check_workers(asked["num_workers"])
     limit = seconds(asked["max_time"])
     folder = Path(asked["out"] if asked["out"] is not None else Path("runs") / entry.name)
     _check_folder(folder, asked["resume"])
@@ -177,7 +183,7 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
     start = Run(asked["init"]) if isinstance(asked["init"], str | Path) else asked["init"]
     prepared = _prepare(asked, entry, start)
     torch.manual_seed(derive_seed(asked["seed"], "encoder"))
-    built, spec = _encoder(asked["encoder"], prepared, entry, start)
+    built, spec, own = _encoder(asked["encoder"], prepared, entry, start)
     torch.manual_seed(derive_seed(asked["seed"], "method"))
     method = entry.cls(built, prepared.facts, **options)
     plan, chosen = resolve(
@@ -188,11 +194,10 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
         **{name: asked[name] for name in ("epochs", "batch_size", "lr", "optimiser", "weight_decay")},
     )
     config = _config(verb, asked, entry, options, spec, prepared, plan, start)
-    _enter(folder, config, asked["resume"])
-    if _main():
-        for line in chosen:
-            _say(f"chosen: {line}")
-        write_skipped(folder / "skipped.csv", prepared.source.skipped)
+    if asked["resume"]:
+        _refuse_another(folder, config)
+    for line in chosen:
+        _say(f"chosen: {line}")
     engine = Engine(
         method,
         prepared.modality,
@@ -214,9 +219,16 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
         on_collapse=asked["on_collapse"],
         resume=asked["resume"],
         say=_say,
+        begin=lambda: _begin(folder, config, prepared.source),
     )
     if ended.main:
-        _leave(folder, engine, prepared, spec, asked["seed"])
+        try:
+            _leave(folder, engine, prepared, spec, asked["seed"])
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} could not be written ({error}); its last.ckpt holds the whole run: free some space "
+                "and resume"
+            ) from error
         from unlabeled.report import run_report
 
         run_report(folder)
@@ -227,13 +239,13 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
         say_skipped(prepared.source)
         _say(f"saved in {folder}")
     engine.trainer.strategy.barrier()
-    return Run(folder, encoder=asked["encoder"] if spec["name"] == "custom" else None)
+    return Run(folder, encoder=own)
 
 
 # the method
 def _method(asked: str | dict[str, Any], more: dict[str, Any], verb: str) -> tuple[Entry, dict[str, Any]]:
-    named = {"name": asked} if isinstance(asked, str) else dict(asked)
-    if "name" not in named:
+    named = _named("method", asked)
+    if not isinstance(named.get("name"), str):
         raise OptionError(f"method must be a name or a dict with a 'name', not {asked!r}")
     entry = lookup(named.pop("name"))
     options = {**named, **more}
@@ -281,6 +293,8 @@ class Prepared:
 
 def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared:
     data, labels = asked["data"], asked["labels"]
+    if start is not None and not _same_kind(asked["modality"], start.modality):
+        raise OptionError("init= brings its own preparation of the data: leave modality= out")
     modality = start.modality if start is not None else _modality(asked["modality"], data)
     if entry.modalities and modality.name not in entry.modalities:
         raise OptionError(
@@ -295,6 +309,8 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     learns = entry.cls.requires.labels
     if learns and classes is None:
         raise OptionError(f"{entry.name} learns from labels and none were given: pass labels=")
+    if learns and classes is not None and len(classes) < 2:
+        raise DataError(f"all labels are {classes[0]!r}: {entry.name} needs at least two classes")
     rows = np.flatnonzero(y >= 0) if entry.cls.requires.sampler == "labelled" else np.arange(len(source))
     positions = modality.positions
     facts = Facts(
@@ -321,9 +337,22 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
 def _modality(asked: Any, data: Any) -> Modality:
     if isinstance(asked, Modality):
         return asked
-    named = {"name": asked} if asked is None or isinstance(asked, str) else dict(asked)
+    named = _named("modality", asked)
     kind = modalities.detect(data, named.pop("name", None))
     return kind.measure(data, **named)
+
+
+def _same_kind(asked: Any, modality: Modality) -> bool:
+    return asked is modality or asked in (None, modality.name, {"name": modality.name})
+
+
+def _named(what: str, asked: Any) -> dict[str, Any]:
+    """A name, or a name with options, as a dict with a `name`."""
+    if asked is None or isinstance(asked, str):
+        return {"name": asked}
+    if not isinstance(asked, dict):
+        raise OptionError(f"{what} must be a name or a dict with a 'name', not {asked!r}")
+    return dict(asked)
 
 
 def _validation(
@@ -346,37 +375,41 @@ def _validation(
     return source, y
 
 
-def _workers(asked: int | str, source: Source) -> int:
-    if asked == "auto":
-        return 0 if getattr(source, "decoded", True) else min(4, os.cpu_count() or 1)
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
+def _check_workers(asked: int | str) -> None:
+    if asked != "auto" and (isinstance(asked, bool) or not isinstance(asked, int) or asked < 0):
         raise OptionError(f"num_workers must be 'auto' or a number of at least 0, not {asked!r}")
-    return asked
+
+
+def _workers(asked: int | str, source: Source) -> int:
+    if not isinstance(asked, str):
+        return asked
+    return 0 if getattr(source, "decoded", True) else min(4, os.cpu_count() or 1)
 
 
 # the encoder
 def _encoder(
     asked: Any, prepared: Prepared, entry: Entry, start: Run | None
-) -> tuple[Encoder, dict[str, Any]]:
+) -> tuple[Encoder, dict[str, Any], nn.Module | None]:
+    """The encoder, what builds it again, and the module of the user's own that it is made of."""
     modality = prepared.modality
     if start is not None:
-        if asked is not None:
+        spec: dict[str, Any] = start.about["encoder"]
+        if asked is not None and asked != spec:
             raise OptionError("init= brings its own encoder: leave encoder= out")
-        if start.about["encoder"]["name"] == "custom":
-            return Run(start.path, encoder=start._own).encoder.train(), {"name": "custom"}
-        return Run(start.path).encoder.train(), start.about["encoder"]
+        # a copy: the run that is continued stays what it is
+        own = copy.deepcopy(start.own)
+        return Run(start.path, encoder=own).encoder.train(), spec, own
     if isinstance(asked, nn.Module):
         built = (
             asked
             if isinstance(asked, Encoder)
             else modality.adopt(asked, modality.plain(_two(prepared.source)))
         )
-        return built, {"name": "custom"}
+        return built, {"name": "custom"}, asked
+    named = _named("encoder", asked)
     default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
-    named = {"name": asked or default} if asked is None or isinstance(asked, str) else dict(asked)
-    named.setdefault("name", default)
-    built = modality.build_encoder(**named)
-    return built, built.spec
+    built = modality.build_encoder(**{**named, "name": named.get("name") or default})
+    return built, built.spec, None
 
 
 def _two(source: Source) -> Any:
@@ -396,36 +429,27 @@ def _config(
 ) -> dict[str, Any]:
     from unlabeled import __version__
 
-    def plain(value: Any) -> Any:
-        return (
-            str(value)
-            if isinstance(value, Path)
-            else value
-            if _is_plain(value)
-            else f"<{type(value).__name__}>"
-        )
-
     defaults = {name: p.default for name, p in entry.options.items()}
     kind = asked["modality"]
     given = {k: v for k, v in kind.items() if k != "name"} if isinstance(kind, dict) else {}
-    return {
+    config = {
         "verb": verb,
-        "data": plain(asked["data"]),
+        "data": _told(asked["data"]),
         "method": {"name": entry.name, **defaults, **options},
         "encoder": spec,
         "modality": {"name": prepared.modality.name, **given},
-        "labels": plain(asked["labels"]),
-        "validation": plain(asked["validation"]),
+        "labels": _told(asked["labels"]),
+        "validation": _told(asked["validation"]),
         "init": str(start.path) if start is not None else None,
         "epochs": plan.epochs,
         "batch_size": plan.batch_size,
         "lr": plan.lr,
         "optimiser": plan.recipe.optimiser,
         "weight_decay": asked["weight_decay"],
-        "max_time": plain(asked["max_time"]),
+        "max_time": asked["max_time"] if isinstance(asked["max_time"], str) else seconds(asked["max_time"]),
         "num_workers": asked["num_workers"],
         "seed": plan.seed,
-        "out": plain(asked["out"]),
+        "out": None if asked["out"] is None else str(asked["out"]),
         "devices": asked["devices"],
         "num_nodes": asked["num_nodes"],
         "strategy": asked["strategy"],
@@ -440,12 +464,28 @@ def _config(
             "skipped": len(prepared.source.skipped),
             "data": prepared.source.description,
             "fingerprint": prepared.source.fingerprint,
+            "labels": hashlib.blake2b(prepared.y.tobytes(), digest_size=8).hexdigest(),
         },
     }
+    return {name: _plain(value) for name, value in config.items()}
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
+def _told(value: Any) -> Any:
+    """A path, True, False or None as they are; of an array or a table only its kind."""
+    if value is None or isinstance(value, bool):
+        return value
+    return str(value) if isinstance(value, str | Path) else f"<{type(value).__name__}>"
+
+
+def _plain(value: Any) -> Any:
+    """What a YAML file can hold, so that what is written equals what is read back."""
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
@@ -462,30 +502,38 @@ def _check_folder(folder: Path, resume: bool) -> None:
             )
 
 
-def _enter(folder: Path, config: dict[str, Any], resume: bool) -> None:
-    """Makes the run folder, or checks that the run in it is this one."""
-    if not _main():
+def _refuse_another(folder: Path, config: dict[str, Any]) -> None:
+    """Checks that the run in the folder, if there is one, is this one."""
+    if not _main() or not (folder / "run.yaml").exists():
         return
-    if resume and (folder / "run.yaml").exists():
-        held = read_yaml(folder / "run.yaml")
-        differing = [name for name in COMPARED if held.get(name) != config[name]]
-        if held.get("about", {}).get("fingerprint") != config["about"]["fingerprint"]:
-            differing.append("data")
-        if differing:
-            told = "; ".join(
-                f"{name}: {held.get(name)!r} there, {config[name]!r} now"
-                if name != "data"
-                else "the data has changed"
-                for name in differing
-            )
-            raise RunError(
-                f"{folder} holds another run ({told}): resume with the same options, or give another out="
-            )
+    held = read_yaml(folder / "run.yaml")
+    about = held.get("about") or {}
+    told = [
+        f"{name}: {held.get(name)!r} there, {config[name]!r} now"
+        for name in COMPARED
+        if held.get(name) != config[name]
+    ]
+    told += [
+        f"the {name} changed"
+        for name, mark in (("data", "fingerprint"), ("labels", "labels"))
+        if about.get(mark) != config["about"][mark]
+    ]
+    if told:
+        raise RunError(
+            f"{folder} holds another run ({'; '.join(told)}): resume with the same options, or give another out="
+        )
+
+
+def _begin(folder: Path, config: dict[str, Any], source: Source) -> None:
+    """Makes the run folder: from here on it holds a run."""
+    if not _main():
         return
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < 2**20:
         raise RunError(f"the disk of {folder} is full")
-    write_yaml(folder / "run.yaml", config)
+    if not (folder / "run.yaml").exists():
+        write_yaml(folder / "run.yaml", config)
+    write_skipped(folder / "skipped.csv", source.skipped)
 
 
 def _leave(folder: Path, engine: Engine, prepared: Prepared, spec: dict[str, Any], seed: int) -> None:

@@ -138,7 +138,8 @@ def _train(command: str, words: list[str]) -> None:
             remedy = _method_names() if required == "method" else f"usage: unlabeled {parser.usage}"
             raise OptionError(f"{command} needs {label}; {remedy}")
     run = function(given.pop("data"), **_nested(given, names))
-    print(run.path)
+    if _first():
+        print(run.path)
 
 
 def _docs(command: str) -> dict[str, str]:
@@ -409,8 +410,14 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _end(message: object, status: int) -> int:
-    print(f"unlabeled: {message}", file=sys.stderr)
+    if _first():
+        print(f"unlabeled: {message}", file=sys.stderr)
     return status
+
+
+def _first() -> bool:
+    """Whether this is the process that speaks: of several that train together, one does."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _silence_stdout() -> None:

@@ -11,6 +11,7 @@ Everything is read as data: nothing found in a run folder is executed.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from unlabeled.data.draws import derive_seed
@@ -52,11 +53,18 @@ class Run:
             raise RunError(f"{self.path} is unfinished: it has no encoder yet; continue it with resume=True")
         self.config: dict[str, Any] = read_yaml(self.path / "run.yaml")
         self.about: dict[str, Any] = read_yaml(self.path / "encoder.yaml")
-        self.modality = restore_modality(self.about["modality"])
-        self.encoder = self._build(encoder)
+        self.own = encoder
+        try:
+            self.modality = restore_modality(self.about["modality"])
+            self.encoder = self._build(encoder)
+        except (KeyError, TypeError) as error:
+            if encoder is not None:
+                raise  # of the module that was passed
+            raise RunError(
+                f"{self.path / 'encoder.yaml'} does not say what an encoder is made of: {error}"
+            ) from error
         load_weights(self.encoder, self.path / "encoder.safetensors")
         self.encoder.eval()
-        self._own = encoder
         held = read_yaml(self.path / "method.yaml")
         self.classes: list[str] | None = held.get("classes")
 
@@ -149,7 +157,9 @@ class Run:
                 f"{self.path} was trained without classes: use finetune with labels to get a classifier"
             )
         check_positive("batch_size", batch_size)
-        held = load_file(self.path / "method.safetensors")
+        held = read_tensors(self.path / "method.safetensors")
+        if not {"classifier.weight", "classifier.bias"} <= held.keys():
+            raise RunError(f"{self.path / 'method.safetensors'} holds no classifier")
         weight, bias = held["classifier.weight"], held["classifier.bias"]
         source = self.read(data)
         z = features(
@@ -228,8 +238,11 @@ class Run:
         k: int,
         notes: list[str],
     ) -> Scorecard:
-        custom = self.about["encoder"]["name"] == "custom"
-        encoders = {"learned": self.encoder} | ({} if custom else {"untrained": self.untrained()})
+        encoders = {"learned": self.encoder}
+        try:
+            encoders["untrained"] = self.untrained()
+        except RunError as error:
+            notes.append(f"no untrained encoder to compare with: {error}")
         made: dict[str, list[Tensor]] = {name: [] for name in [*encoders, "raw"]}
         cache: dict[int, dict[str, Tensor]] = {}
         for part in (train, test):
@@ -321,9 +334,14 @@ def pick_device(asked: str) -> torch.device:
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(asked)
+        device = torch.device(asked)
     except RuntimeError as error:
         raise OptionError(f"device {asked!r} is none: give 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OptionError(
+            f"there is no device {asked!r} here ({torch.cuda.device_count()} GPUs): give 'cpu' or 'auto'"
+        )
+    return device
 
 
 def write_tables(tables: Iterator[Any], output: Path) -> Any:
@@ -334,12 +352,10 @@ def write_tables(tables: Iterator[Any], output: Path) -> Any:
 
     if output.suffix == ".parquet":
         output.parent.mkdir(parents=True, exist_ok=True)
-        part = output.with_name(output.name + ".part")
         first = next(tables)
-        with pq.ParquetWriter(part, first.schema) as writer:
+        with whole(output) as part, pq.ParquetWriter(part, first.schema) as writer:
             for table in itertools.chain([first], tables):
                 writer.write_table(table)
-        part.replace(output)
         return pq.read_table(output, memory_map=True)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OptionError(
@@ -375,15 +391,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def write_yaml(path: Path, values: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    with whole(path) as part:
+        # not save_file, whose files nobody but their owner may read
+        part.write_bytes(save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}))
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to: it takes its place when it is whole, and is gone when it is not."""
     part = path.with_name(path.name + ".part")
-    save_file({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, part)
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def restore_modality(values: dict[str, Any]) -> Modality:
@@ -394,11 +421,17 @@ def restore_modality(values: dict[str, Any]) -> Modality:
     return MODALITIES[name](**values)
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        module.load_state_dict(load_file(path))
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    tensors = read_tensors(path)
+    try:
+        module.load_state_dict(tensors)
     except RuntimeError as error:
         raise RunError(f"{path} does not fit this encoder: {error}") from error
 

@@ -13,7 +13,9 @@ import lightning as L
 from tqdm import tqdm
 
 from unlabeled.errors import CollapseError
-from unlabeled.training.checkpoint import save
+from unlabeled.methods.contract import Output
+from unlabeled.parts.gather import gather
+from unlabeled.training.checkpoint import Closing, save
 from unlabeled.training.engine import Engine, total
 from unlabeled.training.validate import Held
 from unlabeled.training.watch import ADVICE, PATIENCE, Reading, read
@@ -40,7 +42,13 @@ class Metrics:
     def open(self, step: int) -> None:
         if self.path.exists():
             with self.path.open(newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+                whole = [row for row in csv.DictReader(file) if None not in row.values()]
+            self.rows = [row for row in whole if int(row["step"]) <= step]
+            # the file too: what a killed run wrote after its checkpoint would come twice
+            if self.rows:
+                self._rewrite()
+            else:
+                self.path.unlink()
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -76,7 +84,7 @@ class Metrics:
             self.board.close()
 
 
-class Watch(L.Callback):
+class Watch(Closing):
     """Reads the embeddings now and then, writes the metrics, and stops a collapsed run."""
 
     def __init__(self, folder: Path, on_collapse: str, held: Held | None) -> None:
@@ -108,9 +116,9 @@ class Watch(L.Callback):
         step, last = pl_module.moved, pl_module.moved >= pl_module.plan.steps
         values: dict[str, float] = {}
         if step % every(pl_module, READINGS) == 0 or last:
-            values |= self._readings(pl_module)
+            values |= self._readings(trainer, pl_module)
         if self.held is not None and (step % every(pl_module, VALIDATIONS) == 0 or last):
-            values |= self.held.look(pl_module)
+            values |= trainer.strategy.broadcast(self.held.look(pl_module))
             self._keep_best(trainer, self.held.score(values))
         if values:
             self.latest |= values
@@ -118,9 +126,10 @@ class Watch(L.Callback):
                 self.metrics.write(step, values)
             self._judge(trainer, pl_module)
 
-    def _readings(self, engine: Engine) -> dict[str, float]:
+    def _readings(self, trainer: L.Trainer, engine: Engine) -> dict[str, float]:
         assert engine.output is not None
-        self.reading = read(engine.output)
+        # the rows of all processes, and one process's word on them: each by its own would stop at another step
+        self.reading = trainer.strategy.broadcast(read(_whole(engine.output)))
         self.low = self.low + 1 if self.reading.trouble else 0
         now, done = time.monotonic(), engine.moved - self.steps
         speed = done * engine.plan.batch_size / max(now - self.since, 1e-9)
@@ -149,16 +158,23 @@ class Watch(L.Callback):
         said = f"collapsed at step {engine.moved} of {engine.plan.steps}: {self.reading.trouble}"
         if self.on_collapse == "warn":
             self.warned = True
-            print(f"warning: {said}; going on (on_collapse='warn')", file=sys.stderr)
+            if trainer.is_global_zero:
+                print(f"warning: {said}; going on (on_collapse='warn')", file=sys.stderr)
             return
         save(trainer, self.folder / "last.ckpt")
         raise CollapseError(f"{said}; {ADVICE}")
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def close(self) -> None:
         self.metrics.close()
 
 
-class Progress(L.Callback):
+def _whole(output: Output) -> Output:
+    """The first embeddings and the logits of every process, for a reading."""
+    logits = None if output.logits is None else gather(output.logits.detach().float())
+    return Output(output.terms, (gather(output.embeddings[0].detach().float()),), logits)
+
+
+class Progress(Closing):
     """One bar for the whole run: loss terms, effective rank, time left."""
 
     def __init__(self, watch: Watch) -> None:
@@ -195,6 +211,6 @@ class Progress(L.Callback):
             self.bar.set_postfix({n: f"{v:.3g}" for n, v in shown.items()}, refresh=False)
             self.bar.update()
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def close(self) -> None:
         if self.bar is not None:
             self.bar.close()

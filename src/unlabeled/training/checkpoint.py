@@ -35,7 +35,26 @@ def save(trainer: L.Trainer, path: Path) -> None:
         ) from error
 
 
-class Checkpoint(L.Callback):
+class Closing(L.Callback):
+    """Closes what it opened, however the run ends.
+
+    Lightning's `teardown` would not do: after an error it is not called, and else only when Lightning has
+    given the signals back already.
+    """
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.close()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        self.close()
+
+
+class Checkpoint(Closing):
     """Keeps `last.ckpt`: now and then, at the end, and where a signal or the time limit stops the run.
 
     SIGTERM and Ctrl-C take the same path: the step that runs is finished, saved, and the run stops.
@@ -70,7 +89,8 @@ class Checkpoint(L.Callback):
         if number or late or due or finished:
             save(trainer, self.path)
             self.saved = self.now()
-        self.signal = number or None
+        if number:  # one that arrives while this checkpoint is written is met after the next step
+            self.signal = number
         self.out_of_time = bool(late) and not finished
         if number or late:
             trainer.should_stop = True
@@ -84,7 +104,8 @@ class Checkpoint(L.Callback):
         number, late, due = (int(m) for m in mine)
         return number, late, due
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def close(self) -> None:
+        """Gives the signals back to whom they belonged."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()

@@ -41,22 +41,30 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def estimate(engine: Engine, device: torch.device, precision: str, world: int, *, steps: int = 2) -> Estimate:
-    """Times `steps` steps after one to warm up, on a copy: the run itself is not touched."""
+def estimate(
+    engine: Engine, device: torch.device, precision: str, world: int, *, steps: int = 2, done: int = 0
+) -> Estimate:
+    """Times `steps` steps after one to warm up, on a copy: the run itself is not touched.
+
+    `done`: steps of the run that are behind it already.
+    """
     method = copy.deepcopy(engine.method).to(device)
     positions = engine.rows[: engine.plan.batch_size // world]
     draws = Draws(engine.plan.seed, 0, total=len(positions), device=device, name="estimate")
+    own = {t.untyped_storage().data_ptr() for t in method.state_dict().values()}
     kept: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in own:  # the weights are counted once, below
+            kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     times = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for number in range(steps + 1):
             began = time.perf_counter()
+            kept.clear()
             batch = Rows(engine.source, engine.y)[np.asarray(positions)].to(device)
             with torch.no_grad():
                 views = engine.modality.make_views(batch, method.plan, draws)
@@ -71,4 +79,4 @@ def estimate(engine: Engine, device: torch.device, precision: str, world: int, *
     trained = sum(p.numel() * p.element_size() for p in method.parameters() if p.requires_grad)
     memory = weights + trained * (1 + STATE[engine.plan.recipe.optimiser]) + sum(kept.values())
     per_step = float(np.median(times))
-    return Estimate(per_step * (engine.plan.steps - engine.moved), per_step, memory)
+    return Estimate(per_step * (engine.plan.steps - done), per_step, memory)

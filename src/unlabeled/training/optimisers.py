@@ -79,10 +79,19 @@ class Rates:
         self.recipe, self.lr = recipe, lr
         self.warm = WarmupCosine(recipe.warmup)
         self.members: dict[Rule, list[Tensor]] = {}
+        # timm's networks name the parameters (positions, class tokens) that look like matrices and are none
+        spared = {
+            f"{prefix}.{own}"
+            for prefix, module in method.named_modules()
+            if callable(getattr(module, "no_weight_decay", None))
+            for own in module.no_weight_decay()
+        }
         for name, parameter in method.named_parameters():
             if parameter.requires_grad:
                 matching = [g for g in recipe.groups if fnmatchcase(name, g.pattern)]
-                rule = Rule(matching[-1] if matching else Group("*"), decays(parameter))
+                rule = Rule(
+                    matching[-1] if matching else Group("*"), name not in spared and decays(parameter)
+                )
                 self.members.setdefault(rule, []).append(parameter)
 
     def optimiser(self) -> torch.optim.Optimizer:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
 from unlabeled.errors import OptionError
 from unlabeled.methods.recipe import Recipe
 
@@ -44,13 +46,19 @@ def resolve(
 ) -> tuple[Plan, list[str]]:
     """The plan, and one line for every number that was chosen and not given."""
     said: list[str] = []
+    epochs, batch_size, seed = (
+        _whole("epochs", epochs),
+        _whole("batch_size", batch_size),
+        _whole("seed", seed),
+    )
+    lr, weight_decay = _number("lr", lr), _number("weight_decay", weight_decay)
     if optimiser is not None and optimiser != recipe.optimiser:
         if optimiser not in RATES:
             raise OptionError(f"optimiser must be one of {', '.join(RATES)}, not {optimiser!r}")
         recipe = replace(recipe, optimiser=optimiser, lr=RATES[optimiser])  # type: ignore[arg-type]
     if weight_decay is not None:
-        if not weight_decay >= 0:
-            raise OptionError(f"weight_decay must be at least 0, not {weight_decay}")
+        if not 0 <= weight_decay < float("inf"):
+            raise OptionError(f"weight_decay must be a number of at least 0, not {weight_decay}")
         recipe = replace(recipe, weight_decay=weight_decay)
     batch_size = _batch_size(recipe, rows, least_batch, batch_size, said)
     if epochs is None:
@@ -64,6 +72,24 @@ def resolve(
     if not 0 < lr < float("inf"):
         raise OptionError(f"lr must be a positive number, not {lr}")
     return Plan(epochs, batch_size, lr, rows // batch_size, seed, recipe), said
+
+
+def _whole(name: str, value: Any) -> Any:
+    """A plain whole number, or None as it came."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, np.integer):
+        return int(value)
+    raise OptionError(f"{name} must be a whole number, not {value!r}")
+
+
+def _number(name: str, value: Any) -> Any:
+    """A plain number, or None as it came."""
+    if value is None:
+        return None
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        return float(value)
+    raise OptionError(f"{name} must be a number, not {value!r}")
 
 
 def _batch_size(recipe: Recipe, rows: int, least: int, asked: int | None, said: list[str]) -> int:

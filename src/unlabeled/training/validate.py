@@ -10,6 +10,7 @@ import torch
 from unlabeled.data.draws import Draws
 from unlabeled.data.rows import Rows, features
 from unlabeled.data.source import Source
+from unlabeled.errors import DataError
 from unlabeled.evaluation import effective_rank, knn
 from unlabeled.parts.gather import gather
 from unlabeled.training.engine import Engine, total
@@ -36,6 +37,11 @@ class Held:
         if watched_y is not None:
             self.references, self.queries = _split(watched_y, seed)
         self.watched_y = watched_y
+        if watched_y is not None and len(np.unique(watched_y[self.references])) < 2:
+            raise DataError(
+                f"labels= names {int((watched_y >= 0).sum())} samples: too few, or too few classes among them, to "
+                "watch neighbours while training; give more labels, or none"
+            )
 
     def look(self, engine: Engine) -> dict[str, float]:
         """The figures now."""
@@ -47,7 +53,7 @@ class Held:
                 values["validation_effective_rank"] = effective_rank(z)
             else:
                 values["validation_loss"] = self._loss(engine, source, y)
-        if self.watched_y is not None and len(self.references):
+        if self.watched_y is not None:
             chosen = np.concatenate([self.references, self.queries])
             part = Part(engine.source, chosen)
             z = features(engine.method.kept, part, prepare=engine.modality.plain, device=engine.device)

@@ -18,6 +18,8 @@ LEAST_RANK = 1.3
 """effective rank of centred unit rows; 1 is a line"""
 LEAST_ENTROPY = 0.05
 """entropy of the mean predicted class over its largest value"""
+LEAST_ROWS = 8
+"""rows below which the rank says nothing: two points always lie on a line"""
 PATIENCE = 4
 """readings in a row below a bound before it counts as collapse"""
 
@@ -33,6 +35,7 @@ class Reading:
 
     effective_rank: float
     feature_spread: float
+    rows: int
     class_entropy: float | None = None
 
     @property
@@ -42,7 +45,7 @@ class Reading:
             return f"nearly every sample is given the same class (entropy {self.class_entropy:.3f} of 1)"
         if self.feature_spread < LEAST_SPREAD:
             return f"the embeddings have shrunk to one point (spread {self.feature_spread:.4f} of 1)"
-        if self.effective_rank < LEAST_RANK:
+        if self.effective_rank < LEAST_RANK and self.rows >= LEAST_ROWS:
             return f"the embeddings have shrunk to a line (effective rank {self.effective_rank:.2f})"
         return None
 
@@ -53,7 +56,10 @@ def read(output: Output, *, rows: int = 256) -> Reading:
     z = F.normalize(output.embeddings[0].detach()[:rows].float(), dim=1)
     rank = effective_rank(z - z.mean(dim=0)) if bool((z - z.mean(dim=0)).abs().max() > 1e-6) else 1.0
     return Reading(
-        float(rank), float(feature_spread(z)), None if output.logits is None else entropy(output.logits)
+        float(rank),
+        float(feature_spread(z)),
+        len(z),
+        None if output.logits is None else entropy(output.logits),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,24 @@ def methods_table() -> str:
     return "\n".join(lines)
 
 
+def demo_table() -> str:
+    """What `make demo` measured, from `benchmarks/results/demo.json`, which is the run's own demo.json."""
+    accuracy = json.loads((grid.RESULTS / "demo.json").read_text())
+    shots = list(next(iter(accuracy.values())))
+    lines = ["| | " + " | ".join(f"{s} a class" for s in shots) + " |", "| --- |" + " ---: |" * len(shots)]
+    for name, row in accuracy.items():
+        cells = [f"{statistics.fmean(a):.3f} ± {statistics.pstdev(a):.3f}" for a in row.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def code(thing: Any) -> str:
     return f"```python\n{inspect.getsource(inspect.unwrap(thing)).rstrip()}\n```"
 
 
 PLACES: dict[str, Callable[[], str]] = {
     "images table": images_table,
+    "demo table": demo_table,
     "methods table": methods_table,
     "method code": lambda: code(DIET),
     "objective code": lambda: code(objectives.diet),

@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"processor": name, "cores": os.cpu_count(), "gpu": gpu}
+    return {"processor": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
 
 
 def versions() -> dict[str, str]:

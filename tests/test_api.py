@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "between 0 and 1, not 0",
     ),
     "mask ratio 1": ({"method": {"name": "mae", "mask_ratio": 1}, "encoder": VIT}, "between 0 and 1, not 1"),
-    "tokens from a convolution": ({"method": "mae"}, "'convnet' has none: choose encoder='vit'"),
+    "tokens from a convolution": ({"method": "mae"}, "'convnet' has none: leave encoder= out"),
     "size not divisible by the patch": (
         {"modality": {"name": "image", "patch": 3}, "encoder": VIT, "method": "mae"},
         "image size 8×8 is not divisible by patch 3",

@@ -10,7 +10,8 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -262,7 +263,12 @@ def _method(asked: str | dict[str, Any], more: dict[str, Any], verb: str) -> tup
 
 def _check_type(entry: Entry, name: str, value: Any) -> None:
     hint = get_type_hints(entry.cls.__init__)[name]
-    allowed = get_args(hint) if get_origin(hint) is not None else (hint,)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise OptionError(f"{entry.name}: {name} must be one of {get_args(hint)}, not {value!r}")
+        return
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    allowed = [get_origin(kind) or kind for kind in members]
     fine = any(
         (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
         or (kind is float and isinstance(value, int) and not isinstance(value, bool))

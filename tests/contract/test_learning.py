@@ -26,6 +26,36 @@ def test_committed_figures_beat_the_untrained_encoder(method: str) -> None:
         warnings.warn(f"{method}: its code changed since it was measured (stale; `make bench`)", stacklevel=1)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "supervised",
+        "simclr",
+        "moco_v3",
+        "byol",
+        "simsiam",
+        "barlow_twins",
+        "vicreg",
+        "swav",
+        "dino",
+        "mae",
+        "diet",
+    ],
+)
+def test_methods_of_the_foundation_are_measured(name: str) -> None:
+    assert lookup(name).status == "measured"
+
+
+def test_cells_have_the_budget_the_benchmark_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    import grid
+    import images
+
+    for name, cell in grid.read("images").items():
+        if cell["kind"] == "method" and name == cell["method"]:
+            assert cell["epochs"] == images.BUDGET.get(name, images.EPOCHS), name
+
+
 def test_figures_belong_to_registered_methods() -> None:
     assert set(json.loads(FILE.read_text())) <= set(METHODS)
 

@@ -719,7 +719,7 @@ def test_mae_reconstructs_standardised_tokens_unless_told_otherwise() -> None:
 
 
 def test_mae_needs_an_encoder_with_tokens_and_data_with_tokens() -> None:
-    with pytest.raises(OptionError, match="choose encoder='vit'"):
+    with pytest.raises(OptionError, match="leave encoder= out"):
         lookup("mae").cls(Straight(), FACTS)
     with pytest.raises(OptionError, match="this data has none"):
         lookup("mae").cls(WithTokens(), Facts(SAMPLES))

@@ -165,7 +165,7 @@ def test_convolutional_nets_refuse_to_leave_tokens_out(asked: str) -> None:
 def test_vit_embeds_the_patches_of_the_modality() -> None:
     encoder, x = _build("vit"), _images()
     seen: list[Tensor] = []
-    encoder.get_submodule("embed").register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    encoder.get_submodule("patch_embed").register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     encoder(x)
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     torch.testing.assert_close(seen[0], patchify((x / 255 - mean) / std, 8))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unlabeled.errors import OptionError
-from unlabeled.parts import GlobalBatchNorm, Teacher, globalise
+from unlabeled.parts import GlobalBatchNorm, Teacher, globalise, joint
 
 
 def _student() -> tuple[nn.Sequential, nn.Sequential]:
@@ -142,3 +142,15 @@ def test_following_another_number_of_modules_is_refused() -> None:
     encoder, head = _student()
     with pytest.raises(OptionError, match="2 modules, 1"):
         Teacher(encoder, head).follow(encoder, momentum=0.5)
+
+
+def test_teacher_and_student_give_the_same_outputs_at_the_start_though_views_differ() -> None:
+    """Batch norm must see the same rows together on both sides, or equal weights give unequal outputs."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8))
+    head = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
+    teacher = Teacher(encoder, head)
+    views = torch.randn(16, 6), 3 + 2 * torch.randn(16, 6)
+    students = [head(h) for h in joint(encoder, *views)]
+    for mine, theirs in zip(teacher.each(*views), students, strict=True):
+        torch.testing.assert_close(mine, theirs)

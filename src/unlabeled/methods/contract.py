@@ -95,7 +95,8 @@ class Method(nn.Module, ABC):
         super().__init__()
         if self.requires.tokens and not encoder.leaves_out:
             raise OptionError(
-                f"{self.name} hides tokens and encoder {encoder.spec.get('name')!r} has none: choose encoder='vit'"
+                f"{self.name} hides tokens and encoder {encoder.spec.get('name')!r} has none: leave encoder= out, "
+                "which takes the modality's own encoder of tokens"
             )
         if self.requires.labels and not facts.classes:
             raise OptionError(f"{self.name} learns from labels and none were given: pass labels=")

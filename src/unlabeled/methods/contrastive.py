@@ -69,7 +69,7 @@ class MoCoV3(Method):
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
         q1, q2 = (self.predictor(self.projector(h)) for h in joint(self.encoder, *views))
-        k1, k2 = (gather(k) for k in joint(self.teacher, *views))
+        k1, k2 = (gather(k) for k in self.teacher.each(*views))
         first = info_nce(gather(q1), k2, temperature=self.temperature)
         second = info_nce(gather(q2), k1, temperature=self.temperature)
         return Output({"info_nce": 2 * self.temperature * (first + second)}, (q1, q2))

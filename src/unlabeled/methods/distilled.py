@@ -37,7 +37,7 @@ class BYOL(Method):
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
         z1, z2 = (self.projector(h) for h in joint(self.encoder, *views))
-        t1, t2 = joint(self.teacher, *views)
+        t1, t2 = self.teacher.each(*views)
         loss = cosine_regression(self.predictor(z1), t2) + cosine_regression(self.predictor(z2), t1)
         return Output({"cosine_regression": loss}, (z1, z2))
 
@@ -97,7 +97,12 @@ class DINO(Method):
     ) -> None:
         super().__init__(encoder, facts)
         check_range(self.name, "local_crops", local_crops, 0)
-        self.plan = (Branch("strong", 1), Branch("strong", 2), *[Branch("local")] * local_crops)
+        large = {"low": 0.4}
+        self.plan = (
+            Branch("strong", 1, options=large),
+            Branch("strong", 2, options=large),
+            *[Branch("local")] * local_crops,
+        )
         self.student_temperature = check_range(
             self.name, "student_temperature", student_temperature, 0, open_low=True
         )
@@ -117,7 +122,7 @@ class DINO(Method):
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
         features = joint(self.encoder, *views)
         students = [self.head(h) for h in features]
-        teachers = self.seen = joint(self.teacher, *views[:2])
+        teachers = self.seen = self.teacher.each(*views[:2])
         temperature = self.teacher_temperature(clock)
         losses = [
             dino(

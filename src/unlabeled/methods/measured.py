@@ -62,10 +62,9 @@ def code_hash(cls: type) -> str:
     """
     pieces: dict[str, str] = {}
     for base in cls.__mro__:
-        if (
-            base.__module__.startswith("unlabeled.methods")
-            and base.__module__ != "unlabeled.methods.contract"
-        ):
+        if base.__module__ == "unlabeled.methods.contract":
+            break
+        if base is not object:
             pieces[base.__qualname__] = _bare(base)
             _objectives(base, inspect.getmodule(base), pieces)
     text = "\n".join(f"{name}\n{pieces[name]}" for name in sorted(pieces))

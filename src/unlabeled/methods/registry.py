@@ -77,6 +77,8 @@ def register(name: str, *, paper: str, family: str, modalities: tuple[str, ...] 
             raise OptionError(
                 f"{name}: __init__ must take (self, encoder, facts, *, options…), options by keyword only"
             )
+        if untyped := [o for o, p in options.items() if p.annotation is p.empty]:
+            raise OptionError(f"{name}: the options {untyped} need a type: values are checked against it")
         clash = sorted(RESERVED & options.keys())
         if clash:
             raise OptionError(f"{name}: the option names {clash} belong to pretrain; give yours another name")

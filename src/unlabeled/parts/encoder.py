@@ -60,5 +60,5 @@ class Encoder(nn.Module, ABC):
             if value is not None:
                 raise OptionError(
                     f"encoder {self.spec.get('name')!r} has no tokens to leave out or hide ({name}= was given): "
-                    "choose one that has, such as 'vit'"
+                    "choose one that can leave tokens out"
                 )

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from unlabeled.data.batch import View
 from unlabeled.errors import OptionError
+from unlabeled.parts.joint import joint
 
 
 class Teacher(nn.Module):
@@ -30,6 +32,15 @@ class Teacher(nn.Module):
         for stage in self.stages:
             x = stage(x)
         return x  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def each(self, *views: View | Tensor) -> tuple[Tensor, ...]:
+        """The outputs for several views, batch norm seeing what it sees in the students: the first module
+        (the encoder) views of one shape together, the heads one view at a time."""
+        outputs = joint(self.stages[0], *views)
+        for head in self.stages[1:]:
+            outputs = tuple(head(h) for h in outputs)
+        return outputs
 
     @torch.no_grad()
     def follow(self, *students: nn.Module, momentum: float) -> None:

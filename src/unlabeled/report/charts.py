@@ -88,21 +88,26 @@ def whole_ticks() -> Any:
 def spread_lines(
     places: Sequence[str], lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x: str, y: str
 ) -> bytes:
-    """Figures with their spread at a few places: name → (mean, deviation), one number a place."""
-    figure, axes = canvas(7.2, 3.6)
-    for place, (mean, deviation) in enumerate(lines.values()):
+    """Figures with their spread at a few places: name → (mean, deviation), one number a place; the last stands out."""
+    figure, axes = canvas(7.2, 3.9)
+    for place, (name, (mean, deviation)) in enumerate(lines.items()):
         axes.errorbar(
+            # a little apart, so that bars do not hide one another
             np.arange(len(places)) + (place - (len(lines) - 1) / 2) * 0.04,
             mean,
             yerr=deviation,
+            label=name,
             color=COLOURS[place % len(COLOURS)],
             marker=MARKERS[place % len(MARKERS)],
             markersize=6,
-            linewidth=1.8,
+            linewidth=2.6 if place == len(lines) - 1 else 1.6,
             capsize=3,
         )
     axes.set_xticks(range(len(places)), list(places))
     axes.set_xlabel(x, fontsize=10, color="#3a444d")
     axes.set_ylabel(y, fontsize=10, color="#3a444d")
     axes.margins(x=0.08)
+    legend = axes.legend(loc="lower right", frameon=False, fontsize=10, reverse=True)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return svg(figure)

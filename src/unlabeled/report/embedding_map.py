@@ -217,7 +217,7 @@ def paste(
     from PIL import ImageColor
 
     sheet = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)
-    longest = int(np.clip(0.9 * SIDE / len(spots) ** 0.5, 34, 110))
+    longest = int(np.clip(0.65 * SIDE / len(spots) ** 0.5, 34, 110))
     edge = 3 if framed else 0
     shrink = longest / max(pictures.shape[1:3])
     width, height = (max(4, round(side * shrink)) for side in (pictures.shape[2], pictures.shape[1]))

@@ -110,7 +110,7 @@ class Engine(L.LightningModule):
             if not bool(torch.isfinite(term)):
                 raise NonFiniteError(
                     f"the term {name!r} became {float(term)} at step {self.moved + 1} of {self.plan.steps}: "
-                    "try a lower learning rate (lr=), gradient clipping, or precision='32'"
+                    "try a lower learning rate (lr=) or precision='32'"
                 )
         return output
 

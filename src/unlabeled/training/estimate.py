@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from dataclasses import dataclass
 
@@ -30,6 +31,13 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"about {duration(self.seconds)} and {self.memory / 2**30:.1f} GiB"
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes a run could still take on this device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def duration(seconds: float) -> str:
@@ -71,6 +79,7 @@ def estimate(
             with autocast(device, precision), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
                 loss = total(method(views, batch, engine.clock))
             loss.backward()  # type: ignore[no-untyped-call]
+            method.after_step(engine.clock)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             if number:

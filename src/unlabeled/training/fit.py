@@ -18,7 +18,7 @@ from unlabeled.errors import CheckpointError, Interrupted, OptionError, RunError
 from unlabeled.training.callbacks import Progress, Watch
 from unlabeled.training.checkpoint import Checkpoint
 from unlabeled.training.engine import Engine
-from unlabeled.training.estimate import duration, estimate
+from unlabeled.training.estimate import duration, estimate, free_memory
 from unlabeled.training.precision import lightning_name, resolve_precision
 from unlabeled.training.validate import Held
 
@@ -100,6 +100,8 @@ def fit(
             )
             left = engine.plan.steps - done
             say(f"expected: {expected}, {left} steps, precision {precision}")
+            if expected.memory > (free := free_memory(trainer.strategy.root_device)):
+                say(f"warning: only {free / 2**30:.1f} GiB are free: a smaller batch_size needs less")
             if limit is not None and expected.seconds > limit:
                 fits = max(1, int(left / engine.plan.per_epoch * limit / expected.seconds))
                 say(

@@ -124,7 +124,8 @@ def _method(**parameters: Any) -> type[Method]:
     lead = [
         inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("self", "encoder", "facts")
     ]
-    own = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in parameters.items()]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(n, keyword, default=d, annotation=int) for n, d in parameters.items()]
     __init__.__signature__ = inspect.Signature(lead + own)
     Made.__init__ = __init__
     return Made
@@ -158,6 +159,15 @@ def test_every_option_of_pretrain_and_finetune_is_reserved() -> None:
 
 def test_options_without_a_default_are_refused() -> None:
     _refused(_method(width=8, depth=inspect.Parameter.empty), r"\['depth'\] need a default")
+
+
+def test_options_without_a_type_are_refused() -> None:
+    class Untyped(Method):
+        def __init__(self, encoder: Encoder, facts: Facts, *, width=8) -> None: ...  # type: ignore[no-untyped-def]
+
+        forward = None  # type: ignore[assignment]
+
+    _refused(Untyped, r"\['width'\] need a type")
 
 
 def test_options_that_are_not_keyword_only_are_refused() -> None:

@@ -77,13 +77,13 @@ def register(name: str, *, paper: str, family: str, modalities: tuple[str, ...] 
             raise OptionError(
                 f"{name}: __init__ must take (self, encoder, facts, *, options…), options by keyword only"
             )
-        if untyped := [o for o, p in options.items() if p.annotation is p.empty]:
-            raise OptionError(f"{name}: the options {untyped} need a type: values are checked against it")
         clash = sorted(RESERVED & options.keys())
         if clash:
             raise OptionError(f"{name}: the option names {clash} belong to pretrain; give yours another name")
         if bare := [o for o, p in options.items() if p.default is p.empty]:
             raise OptionError(f"{name}: the options {bare} need a default")
+        if untyped := [o for o, p in options.items() if p.annotation is p.empty]:
+            raise OptionError(f"{name}: the options {untyped} need a type: values are checked against it")
         cls.name = name
         _ENTRIES[name] = Entry(name, cls, paper, family, modalities, options)
         return cls

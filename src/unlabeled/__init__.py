@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ("finetune", "pretrain"),
     "run": ("Run", "load"),
-    "data.batch": ("Batch", "View"),
+    "data.batch": ("Batch", "Tokens", "View"),
     "methods.contract": ("Branch", "Facts", "Method", "Output", "Requires"),
     "methods.recipe": ("Group", "Recipe"),
     "modalities.contract": ("Modality",),
@@ -28,7 +28,7 @@ __all__ = sorted([*_HOME, *_MODULES])
 if TYPE_CHECKING:
     from unlabeled import errors, evaluation, methods, modalities, objectives, parts
     from unlabeled.api import finetune, pretrain
-    from unlabeled.data.batch import Batch, View
+    from unlabeled.data.batch import Batch, Tokens, View
     from unlabeled.methods.contract import Branch, Facts, Method, Output, Requires
     from unlabeled.methods.recipe import Group, Recipe
     from unlabeled.modalities.contract import Modality

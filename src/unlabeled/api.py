@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import os
 import platform
 import shutil
@@ -190,6 +191,7 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
     plan, chosen = resolve(
         method.recipe,
         rows=len(prepared.rows),
+        whole=prepared.source.whole,
         least_batch=method.requires.least_batch,
         seed=asked["seed"],
         **{name: asked[name] for name in ("epochs", "batch_size", "lr", "optimiser", "weight_decay")},
@@ -301,12 +303,14 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     data, labels = asked["data"], asked["labels"]
     if start is not None and not _same_kind(asked["modality"], start.modality):
         raise OptionError("init= brings its own preparation of the data: leave modality= out")
-    modality = start.modality if start is not None else _modality(asked["modality"], data)
+    modality = start.modality if start is not None else _modality(asked["modality"], data, labels)
     if entry.modalities and modality.name not in entry.modalities:
         raise OptionError(
             f"{entry.name} is for {', '.join(entry.modalities)}, and this data is of {modality.name!r}"
         )
-    own = labels is True
+    column = labels if isinstance(labels, str) and labels == getattr(modality, "label", None) else None
+    own = labels is True or column is not None
+    labels = True if own else labels
     source = modality.read(data, labels=own)
     if _main():
         _say(f"data: {source.description}")
@@ -317,17 +321,8 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         raise OptionError(f"{entry.name} learns from labels and none were given: pass labels=")
     if learns and classes is not None and len(classes) < 2:
         raise DataError(f"all labels are {classes[0]!r}: {entry.name} needs at least two classes")
-    rows = np.flatnonzero(y >= 0) if entry.cls.requires.sampler == "labelled" else np.arange(len(source))
-    positions = modality.positions
-    facts = Facts(
-        samples=len(source),
-        classes=len(classes) if learns and classes is not None else None,
-        tokens=None if positions is None else len(positions),
-        token_dim=None
-        if positions is None
-        else modality.tokenise(modality.plain(source.fetch([0]))).shape[-1],
-        positions=positions,
-    )
+    labelled = entry.cls.requires.sampler == "labelled" and not source.whole
+    rows = np.flatnonzero(y >= 0) if labelled else np.arange(len(source))
     return Prepared(
         modality,
         source,
@@ -336,15 +331,33 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         None if learns or classes is None else y,
         classes,
         _validation(asked, modality, classes, entry),
-        facts,
+        find_facts(modality, source, len(classes) if learns and classes is not None else None),
     )
 
 
-def _modality(asked: Any, data: Any) -> Modality:
+def find_facts(modality: Modality, source: Source, classes: int | None = None) -> Facts:
+    """What a method may know of this data."""
+    tokens = modality.tokenise(modality.plain(source.fetch(_two(source))))
+    if tokens is None:
+        return Facts(len(source), classes)
+    return Facts(
+        len(source),
+        classes,
+        tokens=int(tokens.positions.shape[-2]),
+        token_dim=0 if tokens.numbers is None else int(tokens.numbers.shape[-1]),
+        categories=modality.categories,
+        axes=int(tokens.positions.shape[-1]),
+    )
+
+
+def _modality(asked: Any, data: Any, labels: Any) -> Modality:
     if isinstance(asked, Modality):
         return asked
     named = _named("modality", asked)
     kind = modalities.detect(data, named.pop("name", None))
+    takes_columns = "label" in inspect.signature(kind.measure).parameters and "label" not in named
+    if takes_columns and isinstance(labels, str) and not Path(labels).expanduser().exists():
+        named["label"] = labels  # not a file: the name of a column
     return kind.measure(data, **named)
 
 
@@ -406,20 +419,15 @@ def _encoder(
         own = copy.deepcopy(start.own)
         return Run(start.path, encoder=own).encoder.train(), spec, own
     if isinstance(asked, nn.Module):
-        built = (
-            asked
-            if isinstance(asked, Encoder)
-            else modality.adopt(asked, modality.plain(_two(prepared.source)))
-        )
-        return built, {"name": "custom"}, asked
+        return modality.adopt(asked), {"name": "custom"}, asked
     named = _named("encoder", asked)
     default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
     built = modality.build_encoder(**{**named, "name": named.get("name") or default})
     return built, built.spec, None
 
 
-def _two(source: Source) -> Any:
-    return source.fetch([0, min(1, len(source) - 1)])
+def _two(source: Source) -> list[int]:
+    return [0, min(1, len(source) - 1)]
 
 
 # the folder
@@ -563,8 +571,6 @@ def _leave(folder: Path, engine: Engine, prepared: Prepared, spec: dict[str, Any
         "dim": kept.dim,
         "modality": {"name": prepared.modality.name, **prepared.modality.config()},
     }
-    if spec["name"] == "custom":
-        about["example"] = list(prepared.modality.plain(_two(prepared.source)).shape)
     write_yaml(folder / "encoder.yaml", about)
 
 

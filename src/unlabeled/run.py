@@ -78,7 +78,7 @@ class Run:
                 raise RunError(
                     f"{self.path} holds weights of your own module: pass it, ul.load(path, encoder=module)"
                 )
-            return self.modality.adopt(module, torch.zeros(self.about["example"]))
+            return self.modality.adopt(module)
         if module is not None:
             raise RunError(
                 f"{self.path} holds the encoder {spec['name']!r}: encoder= is for runs of your own module"
@@ -227,6 +227,8 @@ class Run:
     ) -> tuple[np.ndarray | None, list[str] | None]:
         if labels is None and source.labels is None:
             return None, None
+        if isinstance(labels, str) and labels == getattr(self.modality, "label", None):
+            labels = True
         return read_labels(True if labels is None else labels, source, classes=classes)
 
     def _score(
@@ -279,19 +281,14 @@ class Run:
             return run_report(self.path, output=output)
         source = self.read(data, labels=True)
         chosen = np.sort(np.random.default_rng(0).permutation(len(source))[:points])
-        table = []
-        pictures = []
-        for positions in np.array_split(chosen, max(1, len(chosen) // 256)):
-            x = self.modality.plain(source.fetch(positions))
-            with torch.no_grad():
-                table.append(self.encoder.cpu().eval()(x).float())
-            pictures.append(self.modality.show(x))
+        z = features(self.encoder.cpu(), source, prepare=self.modality.plain, rows=chosen)
+        pictures = [self.modality.show(self.modality.plain(b.x)) for b in passes(source, rows=chosen)]
         known = None if source.labels is None else [as_text(v) for v in source.labels[chosen]]
         return run_report(
             self.path,
-            embeddings=torch.cat(table).numpy(),
+            embeddings=z.numpy(),
             labels=known,
-            pictures=np.concatenate(pictures),
+            pictures=None if any(p is None for p in pictures) else np.concatenate(pictures),
             output=output,
         )
 

@@ -6,16 +6,19 @@ Every test here is parametrised over the registry, so a new method is tested by 
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
+from tests.samples import KINDS
+from unlabeled.api import find_facts
 from unlabeled.data.draws import derive_seed
-from unlabeled.methods import Facts, Method, lookup, names
+from unlabeled.data.source import Source
+from unlabeled.methods import Method, lookup, names
 from unlabeled.modalities import MODALITIES
 from unlabeled.modalities.contract import Modality
 from unlabeled.parts.encoder import Encoder
@@ -25,12 +28,18 @@ from unlabeled.training.plan import resolve
 
 METHODS = names()
 CLASSES = 10
-SMALL = {"convnet": {"width": 8}, "vit": {"width": 24, "depth": 1, "heads": 2}}
+SMALL = KINDS["image"].ENCODERS
 BATCH = 16
+FAMILIES = {lookup(name).family: name for name in sorted(METHODS, reverse=True)}
+CASES = [
+    *((name, "image") for name in METHODS),
+    *((name, kind) for kind in KINDS if kind != "image" for name in sorted(FAMILIES.values())),
+]
+"""(method, kind of data): every method on images, one method of each family on every kind"""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "method" in metafunc.fixturenames:
+    if "method" in metafunc.fixturenames and "kind" not in metafunc.fixturenames:
         metafunc.parametrize("method", METHODS)
 
 
@@ -42,28 +51,31 @@ def exempt(method: str, promise: str) -> None:
 
 
 def digits(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, 3, 8, 8) uint8 digits, tinted by sample so that colour matters, and their classes."""
-    held = load_digits()
-    grey = (held.images[:rows, None] * 15).astype(np.float64)
-    tint = np.random.default_rng(0).uniform(0.5, 1, (rows, 3, 1, 1))
-    return (grey * tint).astype(np.uint8), held.target[:rows].astype(np.int64)
+    """(rows, 3, 8, 8) uint8 digits and their classes."""
+    return KINDS["image"].data(rows), KINDS["image"].labels(rows)
 
 
-def small_encoder(method: str, modality: Modality) -> Encoder:
+@cache
+def opened(kind: str, rows: int | None = None) -> tuple[Modality, Source, np.ndarray]:
+    """Small data of a kind, measured and read, and its classes."""
+    sample = KINDS[kind]
+    rows = sample.ROWS if rows is None else rows
+    options = dict(sample.MODALITY)
+    held = sample.data(rows)
+    modality = MODALITIES[options.pop("name")].measure(held, **options)
+    return modality, modality.read(held), sample.labels(rows)
+
+
+def small_encoder(method: str, modality: Modality, kind: str = "image") -> Encoder:
     name = modality.token_encoder if lookup(method).cls.requires.tokens else modality.default_encoder
-    return modality.build_encoder(name, **SMALL[name])
+    return modality.build_encoder(name, **KINDS[kind].ENCODERS[name])
 
 
-def build(
-    name: str, modality: Modality, samples: int, encoder: Encoder | None = None, seed: int = 0
-) -> Method:
+def build(name: str, kind: str = "image", encoder: Encoder | None = None, seed: int = 0) -> Method:
+    modality, source, y = opened(kind)
     torch.manual_seed(derive_seed(seed, "contract", name))
-    encoder = small_encoder(name, modality) if encoder is None else encoder
-    positions = modality.positions
-    assert positions is not None
-    token_dim = modality.tokenise(torch.zeros(1, 3, 8, 8)).shape[-1]
-    facts = Facts(samples, CLASSES, len(positions), token_dim, positions)
-    return lookup(name).cls(encoder, facts)
+    encoder = small_encoder(name, modality, kind) if encoder is None else encoder
+    return lookup(name).cls(encoder, find_facts(modality, source, max(CLASSES, int(y.max()) + 1)))
 
 
 def without_pixel_noise(method: Method) -> None:
@@ -76,27 +88,30 @@ def without_pixel_noise(method: Method) -> None:
 
 @dataclasses.dataclass
 class Bench:
-    """Trains a method for a few steps on digits, through the real engine."""
+    """Trains a method for a few steps on small data, through the real engine."""
 
     folder: Path
-    rows: int = 64
+    kind: str = "image"
     epochs: int = 2
+
+    @property
+    def rows(self) -> int:
+        return len(opened(self.kind)[1])
 
     def engine(
         self, name: str, *, encoder: Encoder | None = None, workers: int = 0, seed: int = 0, **numbers: Any
     ) -> Engine:
-        x, y = digits(self.rows)
-        modality = MODALITIES["image"].measure(x)
-        source = modality.read(x)
-        method = build(name, modality, self.rows, encoder)
+        modality, source, y = opened(self.kind)
+        method = build(name, self.kind, encoder)
         asked = {
             "epochs": self.epochs,
-            "batch_size": BATCH,
+            "batch_size": None if source.whole else BATCH,
             "lr": None,
             "optimiser": None,
             "weight_decay": None,
+            "whole": source.whole,
         }
-        plan, _ = resolve(method.recipe, rows=self.rows, least_batch=2, seed=seed, **{**asked, **numbers})
+        plan, _ = resolve(method.recipe, rows=len(source), least_batch=2, seed=seed, **{**asked, **numbers})
         return Engine(method, modality, source, y, plan, workers=workers)
 
     def train(

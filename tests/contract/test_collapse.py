@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.contract.conftest import Bench, digits, exempt, small_encoder
+from tests.contract.conftest import Bench, exempt, opened, small_encoder
 from unlabeled.errors import CollapseError
-from unlabeled.modalities import MODALITIES
 from unlabeled.parts.encoder import Encoded, Encoder
 
 
@@ -31,7 +30,7 @@ class Dead(Encoder):
 
 def test_collapsed_encoder_raises_and_leaves_its_checkpoint(method: str, bench: Bench) -> None:
     exempt(method, "collapse")
-    modality = MODALITIES["image"].measure(digits(64)[0])
+    modality = opened("image")[0]
     engine = bench.engine(method, encoder=Dead(small_encoder(method, modality)), epochs=3)
     with pytest.raises(CollapseError, match="on_collapse='warn'"):
         bench.train(engine, "dead", on_collapse="stop")
@@ -39,7 +38,7 @@ def test_collapsed_encoder_raises_and_leaves_its_checkpoint(method: str, bench: 
 
 
 def test_collapse_can_be_only_warned_of(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    modality = MODALITIES["image"].measure(digits(64)[0])
+    modality = opened("image")[0]
     engine = bench.engine("simclr", encoder=Dead(small_encoder("simclr", modality)), epochs=3)
     bench.train(engine, "dead", on_collapse="warn")
     assert engine.moved == engine.plan.steps

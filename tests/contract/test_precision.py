@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.contract.conftest import BATCH, Bench, build, digits, exempt
+from tests.contract.conftest import BATCH, Bench, build, digits, exempt, opened
 from unlabeled.data.batch import Batch
 from unlabeled.data.draws import Draws
 from unlabeled.errors import NonFiniteError
 from unlabeled.methods.contract import Output
-from unlabeled.modalities import MODALITIES
 from unlabeled.parts.schedules import Clock
 from unlabeled.training.engine import total
 
 
 def forward(name: str, x: torch.Tensor, *, half: bool) -> Output:
-    modality = MODALITIES["image"].measure(digits(64)[0])
-    method = build(name, modality, 64).train()
+    modality = opened("image")[0]
+    method = build(name).train()
     index = torch.arange(len(x))
     batch = Batch(x, index, index % 10)
     views = modality.make_views(batch, method.plan, Draws(0, 0, total=len(x)))

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from tests.contract.conftest import digits
 from unlabeled import api, methods, objectives
+from unlabeled.api import find_facts
 from unlabeled.data.batch import Batch, View
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
@@ -56,7 +57,7 @@ class WithTokens(Straight):
     leaves_out = True
 
 
-FACTS = Facts(SAMPLES, CLASSES, 16, 12, torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0)))
+FACTS = Facts(SAMPLES, CLASSES, tokens=16, token_dim=12, axes=2)
 
 
 @pytest.fixture(autouse=True)
@@ -122,10 +123,7 @@ def images(method: str, encoder: str) -> tuple[Modality, Any, Batch]:
     """A method on real digits with a real small encoder."""
     modality, source, y = digit_images()
     options = {"convnet": {"width": 8}, "vit": {"width": 24, "depth": 1, "heads": 2}}[encoder]
-    positions = modality.positions
-    assert positions is not None
-    token_dim = modality.tokenise(torch.zeros(1, 3, 8, 8)).shape[-1]
-    facts = Facts(64, 10, len(positions), token_dim, positions)
+    facts = find_facts(modality, source, 10)
     made = lookup(method).cls(modality.build_encoder(encoder, **options), facts, **small(method))
     rows = torch.arange(ROWS)
     return modality, made, Batch(source.fetch(rows.numpy()), rows, y[rows])
@@ -709,8 +707,9 @@ def test_mae_order_of_the_visible_tokens_is_irrelevant() -> None:
 def test_mae_reconstructs_standardised_tokens_unless_told_otherwise() -> None:
     method, view, batch = masked()
     with torch.no_grad():
-        prediction = method.decoder(method.encoder.encode(view.x, keep=view.keep).tokens, view.keep)
-    target = view.target
+        tokens = method.encoder.encode(view.x, keep=view.keep).tokens
+        prediction = method.decoder(tokens, view.keep, view.target.positions)
+    target = view.target.numbers
     standardised = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + 1e-6).sqrt()
     for normalise, wanted in ((True, standardised), (False, target)):
         method.normalise = normalise

@@ -1192,15 +1192,14 @@ def test_unknown_modalities_and_data(tmp_path: Path) -> None:
 
 def test_positions_tokens_and_flat_pixels() -> None:
     modality = colour(8, patch=4)
-    positions = modality.positions
-    assert positions is not None and positions.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     x = torch.from_numpy(pixels(0, 2, 3, 8, 8))
     tokens = modality.tokenise(x)
-    assert tokens.shape == (2, 4, 48) and tokens.dtype == torch.float32 and tokens.max() <= 1
+    assert tokens is not None and tokens.numbers is not None
+    assert tokens.positions.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert tokens.numbers.shape == (2, 4, 48) and tokens.numbers.dtype == torch.float32
+    assert tokens.numbers.max() <= 1 and tokens.codes is None and tokens.present is None
     assert torch.equal(modality.flatten(x), x.flatten(1) / 255)
-    assert colour(8).positions is None
-    with pytest.raises(OptionError, match="no tokens"):
-        colour(8).tokenise(x)
+    assert colour(8).tokenise(x) is None
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 6])

@@ -14,7 +14,7 @@ PLACES = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
 
 def _decoder(depth: int = 2) -> TokenDecoder:
     torch.manual_seed(0)
-    return TokenDecoder(dim=12, width=16, depth=depth, heads=2, positions=PLACES, token_dim=5)
+    return TokenDecoder(dim=12, width=16, depth=depth, heads=2, axes=2, outputs=5)
 
 
 def _shown(rows: int = 3, kept: int = 6) -> tuple[Tensor, Tensor]:
@@ -23,24 +23,26 @@ def _shown(rows: int = 3, kept: int = 6) -> tuple[Tensor, Tensor]:
 
 
 def test_every_token_is_predicted_shown_or_hidden() -> None:
-    assert _decoder()(*_shown()).shape == (3, 16, 5)
+    assert _decoder()(*_shown(), PLACES).shape == (3, 16, 5)
 
 
 def test_order_of_the_shown_tokens_is_irrelevant() -> None:
     decoder, (tokens, keep) = _decoder(), _shown()
     order = torch.randperm(keep.shape[1])
-    torch.testing.assert_close(decoder(tokens[:, order], keep[:, order]), decoder(tokens, keep))
+    torch.testing.assert_close(
+        decoder(tokens[:, order], keep[:, order], PLACES), decoder(tokens, keep, PLACES)
+    )
 
 
 def test_where_a_shown_token_belongs_matters() -> None:
     decoder, (tokens, keep) = _decoder(), _shown()
-    assert not torch.allclose(decoder(tokens.flip(1), keep), decoder(tokens, keep), atol=1e-3)
+    assert not torch.allclose(decoder(tokens.flip(1), keep, PLACES), decoder(tokens, keep, PLACES), atol=1e-3)
 
 
 def test_hidden_places_get_predictions_of_their_own() -> None:
     tokens, keep = _shown(rows=1)
     hidden = torch.ones(16, dtype=torch.bool).scatter(0, keep[0], False)
-    predictions = _decoder()(tokens, keep)[0, hidden]
+    predictions = _decoder()(tokens, keep, PLACES)[0, hidden]
     apart = torch.cdist(predictions, predictions) + torch.eye(len(predictions)) * 9
     assert apart.min() > 1e-3
 
@@ -49,23 +51,23 @@ def test_hidden_places_hear_of_the_shown_tokens() -> None:
     decoder, (tokens, keep) = _decoder(), _shown(rows=1)
     hidden = torch.ones(16, dtype=torch.bool).scatter(0, keep[0], False)
     tokens.requires_grad_()
-    decoder(tokens, keep)[0, hidden].sum().backward()
+    decoder(tokens, keep, PLACES)[0, hidden].sum().backward()
     assert tokens.grad is not None and (tokens.grad.abs().sum(-1) > 0).all()
 
 
 def test_one_mask_token_is_shared_and_learned_and_only_where_something_is_hidden() -> None:
     decoder, (tokens, _) = _decoder(), _shown(kept=16)
     everything = torch.arange(16).expand(3, -1)
-    decoder(tokens, everything).sum().backward()
+    decoder(tokens, everything, PLACES).sum().backward()
     assert decoder.mask_token.shape == (16,)
     assert decoder.mask_token.grad is None or not decoder.mask_token.grad.any()
-    decoder(*_shown()).sum().backward()
+    decoder(*_shown(), PLACES).sum().backward()
     assert decoder.mask_token.grad is not None and decoder.mask_token.grad.any()
 
 
 def test_every_parameter_learns() -> None:
     decoder = _decoder()
-    decoder(*_shown()).square().sum().backward()
+    decoder(*_shown(), PLACES).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in decoder.parameters())
 
 
@@ -80,15 +82,15 @@ def test_it_works_on_any_number_of_axes() -> None:
 
 def test_half_precision_passes() -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        prediction = _decoder()(*_shown())
+        prediction = _decoder()(*_shown(), PLACES)
     assert prediction.isfinite().all()
 
 
 def test_what_does_not_fit_is_refused() -> None:
     decoder, (tokens, keep) = _decoder(), _shown()
     with pytest.raises(OptionError, match="do not match"):
-        decoder(tokens, keep[:, :-1])
+        decoder(tokens, keep[:, :-1], PLACES)
     with pytest.raises(OptionError, match="at least 1"):
         _decoder(depth=0)
     with pytest.raises(OptionError, match="divisible by 4"):
-        TokenDecoder(12, 18, 1, 2, PLACES, 5)
+        TokenDecoder(12, 18, 1, 2, 2, 5)

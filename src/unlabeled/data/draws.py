@@ -63,6 +63,25 @@ class Draws:
             name=self.name,
         )
 
+    def sized(self, total: int) -> Draws:
+        """The same stream for `total` rows that are not shared among processes (nodes, edges of one graph)."""
+        return Draws(
+            self.seed, self.step, total=total, rank=self.rank, device=self.device, name=f"{self.name}/{total}"
+        )
+
+    def ragged(self, row: Tensor, place: Tensor) -> Tensor:
+        """One number in [0, 1) for each item of rows that have unequal numbers of them.
+
+        `row`: (items,) which of this process's rows an item belongs to; `place`: (items,) its place in that
+        row. The number depends on the row of the global batch and the place alone, never on other rows.
+        """
+        seeds = self.integers(2**62)
+        mixed = seeds[row] ^ (place.to(torch.int64) * -7046029254386353131)
+        for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
+            mixed = (mixed ^ _right(mixed, shift)) * factor
+        mixed = mixed ^ _right(mixed, 31)
+        return _right(mixed, 40).float() / 2**24
+
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """(rows, *shape) uniform in [low, high)."""
         drawn = torch.rand(self.total, *shape, generator=self._generator)
@@ -99,3 +118,8 @@ class Draws:
 
     def _mine(self, drawn: Tensor) -> Tensor:
         return drawn[self.rows].to(self.device, non_blocking=True)
+
+
+def _right(x: Tensor, bits: int) -> Tensor:
+    """Shift to the right without copies of the sign (the mixing is that of splitmix64)."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)

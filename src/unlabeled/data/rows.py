@@ -25,6 +25,8 @@ class Rows(Dataset[Batch]):
         return len(self.source)
 
     def __getitem__(self, positions: np.ndarray) -> Batch:
+        if self.source.whole:
+            positions = np.arange(len(self.source))
         return Batch(
             self.source.fetch(positions),
             torch.from_numpy(np.ascontiguousarray(positions, dtype=np.int64)),
@@ -32,11 +34,15 @@ class Rows(Dataset[Batch]):
         )
 
 
-def passes(source: Source, y: np.ndarray | None = None, *, size: int = 256) -> Iterator[Batch]:
-    """Every sample once, in order."""
-    rows = Rows(source, y)
-    for first in range(0, len(source), size):
-        yield rows[np.arange(first, min(first + size, len(source)))]
+def passes(
+    source: Source, y: np.ndarray | None = None, *, size: int = 256, rows: np.ndarray | None = None
+) -> Iterator[Batch]:
+    """Every sample once, in order, or those at `rows`; what cannot be taken apart comes whole, once."""
+    read = Rows(source, y)
+    if source.whole or rows is None:
+        rows = np.arange(len(source))
+    for first in range(0, len(rows), len(rows) if source.whole else size):
+        yield read[rows[first : first + (len(rows) if source.whole else size)]]
 
 
 @torch.no_grad()
@@ -47,15 +53,18 @@ def features(
     prepare: Callable[[Any], Any] = lambda x: x,
     device: torch.device | str = "cpu",
     size: int = 256,
+    rows: np.ndarray | None = None,
 ) -> Tensor:
     """(samples, dim) float32 on the CPU: the encoder in evaluation mode over every sample; its mode is put back.
 
-    `prepare` makes of a collated batch what the encoder sees (the modality's unchanged view).
+    `prepare` makes of a collated batch what the encoder sees (the modality's unchanged view). `rows`: only
+    these samples, in this order.
     """
     training = encoder.training
     encoder.eval()
     try:
-        parts = [encoder(prepare(b.to(device).x)).float().cpu() for b in passes(source, size=size)]
+        parts = [encoder(prepare(b.to(device).x)).float().cpu() for b in passes(source, size=size, rows=rows)]
     finally:
         encoder.train(training)
-    return torch.cat(parts)
+    z = torch.cat(parts)
+    return z if rows is None or not source.whole else z[torch.from_numpy(rows)]

@@ -36,6 +36,8 @@ class Source(ABC):
     """one line for a person: what was found"""
     fingerprint: str
     """changes when the data does; names the cache"""
+    whole: bool = False
+    """rows cannot be taken apart (the nodes of one graph): a batch is all of them, in order"""
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -77,9 +77,13 @@ class Facts:
     classes: int | None = None
     """number of classes, where labels were given"""
     tokens: int | None = None
-    token_dim: int | None = None
-    positions: Tensor | None = None
-    """(tokens, axes): where each token sits on its grid, in token units"""
+    """tokens of a sample, the most there can be; None where there are none"""
+    token_dim: int = 0
+    """numbers of a token; 0 where tokens are words or categories only"""
+    categories: int = 0
+    """words or categories a token may be; 0 where tokens are numbers only"""
+    axes: int = 0
+    """of the positions of tokens"""
 
 
 class Method(nn.Module, ABC):

@@ -29,8 +29,10 @@ class Supervised(Method):
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
         features = self.encoder(views[0].x)
-        logits = self.head(features).float()
-        loss = F.cross_entropy(logits, batch.y, label_smoothing=self.label_smoothing)
+        y = batch.y[views[0].rows]
+        # one graph cannot be taken apart: its unlabelled nodes are in the batch too
+        logits, y = self.head(features).float()[y >= 0], y[y >= 0]
+        loss = F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
         return Output({"cross_entropy": loss}, (features,), logits)
 
     @property

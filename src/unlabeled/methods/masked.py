@@ -7,8 +7,8 @@ from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch, Facts, Method, Output, Requires
 from unlabeled.methods.recipe import Recipe
 from unlabeled.methods.registry import register
-from unlabeled.objectives import masked_reconstruction
-from unlabeled.parts import Clock, Encoder, RandomMask
+from unlabeled.objectives import masked_tokens
+from unlabeled.parts import Clock, Encoder, RandomMask, share
 from unlabeled.parts.decoder import TokenDecoder
 
 
@@ -18,7 +18,8 @@ class MAE(Method):
 
     Paper: mask ratio 0.75, decoder 512 wide and 8 deep, targets standardised per token, AdamW
     β (0.9, 0.95) at 1.5e-4 · batch / 256, weight decay 0.05, crop and flip only.
-    `normalise` None: where a token has at least two numbers.
+    Tokens that are words or categories are met with cross-entropy. `normalise` None: where a token has at
+    least two numbers.
     """
 
     requires = Requires(tokens=True)
@@ -36,17 +37,23 @@ class MAE(Method):
         decoder_heads: int = 4,
     ) -> None:
         super().__init__(encoder, facts)
-        if facts.positions is None or facts.token_dim is None:
+        if facts.tokens is None:
             raise OptionError(f"{self.name} reconstructs tokens, and this data has none as it is prepared")
         self.plan = (Branch("weak", variant=1, mask=RandomMask(mask_ratio)),)
         self.normalise = facts.token_dim > 1 if normalise is None else normalise
         self.decoder = TokenDecoder(
-            encoder.dim, decoder_width, decoder_depth, decoder_heads, facts.positions, facts.token_dim
+            encoder.dim,
+            decoder_width,
+            decoder_depth,
+            decoder_heads,
+            facts.axes,
+            facts.token_dim + facts.categories,
         )
 
     def forward(self, views: tuple[View, ...], batch: Batch, clock: Clock) -> Output:
         (view,) = views
+        raw = view.target
         encoded = self.encoder.encode(view.x, keep=view.keep)
-        prediction = self.decoder(encoded.tokens, view.keep)
-        loss = masked_reconstruction(prediction, view.target, view.mask, normalise=self.normalise)  # type: ignore[arg-type]
-        return Output({"masked_reconstruction": loss}, (encoded.features,))
+        prediction = self.decoder(encoded.tokens, view.keep, raw.positions, raw.present)  # type: ignore[union-attr]
+        loss = masked_tokens(prediction, raw.numbers, raw.codes, view.mask, normalise=self.normalise)  # type: ignore[arg-type, union-attr]
+        return Output({"masked_tokens": loss * share(view.mask.sum())}, (encoded.features,))  # type: ignore[union-attr]

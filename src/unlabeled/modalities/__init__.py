@@ -1,23 +1,38 @@
-"""Which kinds of data there are, and which of them some data is."""
+"""Which kinds of data there are, and which of them some data is. A new kind is one new folder here."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import logging
 import os
+import pkgutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.modalities.contract import Changed, Modality
-from unlabeled.modalities.image import Image
-from unlabeled.modalities.image.find import ACCEPTED, describe
+from unlabeled.modalities.image.find import describe
 from unlabeled.modalities.image.recognise import array_shape
 from unlabeled.modalities.image.stack import array_file
 
-__all__ = ["MODALITIES", "Changed", "Image", "Modality", "detect"]
+__all__ = ["MODALITIES", "Changed", "Modality", "detect"]
 
-MODALITIES: dict[str, type[Modality]] = {"image": Image}
+
+def _found() -> dict[str, type[Modality]]:
+    """The modality that each folder's `__init__` offers, by its name."""
+    kinds = {}
+    for folder in pkgutil.iter_modules(__path__):
+        if folder.ispkg:
+            offered = vars(importlib.import_module(f"{__name__}.{folder.name}")).values()
+            for kind in offered:
+                if inspect.isclass(kind) and issubclass(kind, Modality) and not inspect.isabstract(kind):
+                    kinds[kind.name] = kind
+    return dict(sorted(kinds.items()))
+
+
+MODALITIES: dict[str, type[Modality]] = _found()
 
 _log = logging.getLogger("unlabeled")
 
@@ -34,20 +49,18 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
         return MODALITIES[modality]
     if isinstance(data, str | os.PathLike) and not Path(data).expanduser().exists():
         raise DataError(f"there is no file or folder {str(data)!r} (looked in {Path.cwd()})")
-    shape = _shape(data)
-    if shape is not None and len(shape) == 3:
-        raise DataError(
-            f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) "
-            "needs modality='image', (sample, channel, time) needs modality='series'"
-        )
     found = {name: said for name, kind in MODALITIES.items() if (said := kind.recognises(data)) is not None}
     if not found:
+        shape = _shape(data)
+        if shape is not None and len(shape) == 3:
+            raise DataError(
+                f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) "
+                "needs modality='image', (sample, channel, time) needs modality='series'"
+            )
         raise DataError(_unrecognised(data))
     if len(found) > 1:
-        said = "; ".join(f"{name}: {line}" for name, line in found.items())
-        raise DataError(
-            f"{describe(data)} can be read in several ways ({said}): name the modality, modality=…"
-        )
+        said = "; ".join(f"modality={name!r}: {line}" for name, line in found.items())
+        raise DataError(f"{describe(data)} can be read in several ways, name one of them: {said}")
     ((name, line),) = found.items()
     _log.info("%s (modality %s)", line, name)
     return MODALITIES[name]
@@ -65,8 +78,9 @@ def _shape(data: Any) -> tuple[int, ...] | None:
 
 
 def _unrecognised(data: Any) -> str:
+    accepted = "; ".join(f"{name}: {kind.accepts}" for name, kind in MODALITIES.items())
     if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
         names = sorted(p.name for p in Path(data).expanduser().iterdir())
         found = ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "it is empty"
-        return f"the folder {str(data)!r} holds nothing to learn from ({found}); accepted: {ACCEPTED}"
-    return f"{describe(data)} is no kind of data that is known here; accepted: {ACCEPTED}"
+        return f"the folder {str(data)!r} holds nothing to learn from ({found}); accepted: {accepted}"
+    return f"{describe(data)} is no kind of data that is known here; accepted: {accepted}"

@@ -17,12 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unlabeled.data.batch import Batch, View
+from unlabeled.data.batch import Batch, Tokens, View
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
-from unlabeled.parts.encoder import Encoder
+from unlabeled.parts.encoder import Encoder, Wrapped
 from unlabeled.parts.masks import shown
 
 
@@ -39,6 +39,8 @@ class Modality(ABC):
     """One kind of data, prepared for one data set (its sizes and statistics are fixed in `__init__`)."""
 
     name: ClassVar[str]
+    accepts: ClassVar[str]
+    """what `read` takes, for a person"""
     default_encoder: ClassVar[str]
     """the one for features"""
     token_encoder: ClassVar[str]
@@ -53,7 +55,11 @@ class Modality(ABC):
     @classmethod
     @abstractmethod
     def measure(cls, data: Any, **options: Any) -> Modality:
-        """Looks at a sample of the data and fixes what preparation needs; `options` overrule it."""
+        """Looks at a sample of the data and fixes what preparation needs; `options` overrule it.
+
+        A parameter called `label` names the column (or field) that holds the classes: it is kept out of the
+        inputs, and `labels="that name"` of pretrain and finetune arrives here.
+        """
 
     @abstractmethod
     def read(self, data: Any, *, cache: Path | None = None, labels: bool = False) -> Source:
@@ -69,14 +75,13 @@ class Modality(ABC):
         """Carries out a branch's kind, variant and options on the rows of `x`, on its device."""
 
     # tokens
-    @property
     @abstractmethod
-    def positions(self) -> Float[Tensor, "tokens axes"] | None:
-        """Where each token of a whole sample sits on its grid, in token units; None where there are no tokens."""
+    def tokenise(self, x: Any) -> Tokens | None:
+        """The raw tokens of (changed) inputs, with their positions: what a masked method hides and
+        reconstructs. None where this data has no tokens as it is prepared."""
 
-    @abstractmethod
-    def tokenise(self, x: Any) -> Float[Tensor, "batch tokens token_dim"]:
-        """The raw tokens of (changed) inputs: what a masked method reconstructs."""
+    categories: int = 0
+    """words or categories that a token's code may be; 0 where tokens are numbers"""
 
     # encode, and the raw input as a yardstick
     @abstractmethod
@@ -84,38 +89,48 @@ class Modality(ABC):
         """An encoder for this data; `build_encoder(**encoder.spec)` builds the same architecture again."""
 
     @abstractmethod
-    def adopt(self, module: nn.Module, example: Any) -> Encoder:
-        """A user's own module as an encoder; `example` is a small collated batch that shows its width."""
+    def example(self) -> Any:
+        """Two samples, collated, with nothing in them: shows a user's own module the form of a batch."""
+
+    def adopt(self, module: nn.Module) -> Encoder:
+        """A user's own module as an encoder; it is called with what `plain` gives of a batch."""
+        return module if isinstance(module, Encoder) else Wrapped(module, self.plain(self.example()))
 
     @abstractmethod
     def flatten(self, x: Any) -> Float[Tensor, "batch values"]:
-        """The raw input as one vector a sample."""
+        """The raw input as one vector a sample: finite, a yardstick worth beating."""
 
-    @abstractmethod
     def show(self, x: Any) -> Any:
-        """The samples as small colour pictures for a person: uint8 array (batch, height, width, 3)."""
+        """The samples as small colour pictures for a person: uint8 array (batch, height, width, 3); None where
+        a picture says nothing."""
+        return None
 
     # what the words above give together
     def plain(self, x: Any) -> Any:
         """Collated samples as an encoder sees them when nothing is changed."""
-        return self.change(x, Branch("raw"), Draws(0, 0, total=x.shape[0], device=x.device)).x
+        return self.change(x, Branch("raw"), Draws(0, 0, total=len(x), device=x.device)).x
+
+    def take(self, x: Any, rows: Tensor) -> tuple[Any, Tensor]:
+        """Some rows of collated samples, and which they are: all of them where they cannot be taken apart."""
+        return x[rows], rows
 
     def make_views(self, batch: Batch, plan: tuple[Branch, ...], draws: Draws) -> tuple[View, ...]:
         """The views of a plan, each branch from its own stream of random numbers."""
         return tuple(self._view(batch, branch, draws.child(str(i))) for i, branch in enumerate(plan))
 
     def _view(self, batch: Batch, branch: Branch, draws: Draws) -> View:
-        rows = torch.arange(batch.index.shape[0], device=batch.index.device)
+        x, rows = batch.x, torch.arange(batch.index.shape[0], device=batch.index.device)
         if branch.rows is not None:
-            rows = rows[(batch.y >= 0) == (branch.rows == "labelled")]
+            x, rows = self.take(x, rows[(batch.y >= 0) == (branch.rows == "labelled")])
             draws = draws.only(rows)
-        x = batch.x if branch.rows is None else batch.x[rows]
         changed = self.change(x, branch, draws)
         if branch.mask is None:
             return View(changed.x, rows, where=changed.where, params=changed.params)
-        positions = self.positions
-        if positions is None:
-            raise OptionError(f"{self.name} has no tokens here, so nothing can be hidden")
-        mask = branch.mask(draws.child("mask"), positions)
         target = self.tokenise(changed.x)
-        return View(changed.x, rows, shown(mask), mask, target, changed.where, changed.params)
+        if target is None:
+            raise OptionError(f"{self.name} has no tokens here, so nothing can be hidden")
+        if target.rows != len(rows):  # one sample made of all rows
+            draws = draws.sized(target.rows)
+        mask = branch.mask(draws.child("mask"), target.positions, target.present)
+        keep = shown(mask, target.present)
+        return View(changed.x, rows, keep, mask, target, changed.where, changed.params)

@@ -10,7 +10,7 @@ from unlabeled.objectives.contrastive import info_nce, nt_xent
 from unlabeled.objectives.correlation import barlow_twins, vicreg
 from unlabeled.objectives.distillation import dino
 from unlabeled.objectives.instance import diet
-from unlabeled.objectives.masked import masked_classification, masked_reconstruction
+from unlabeled.objectives.masked import masked_classification, masked_reconstruction, masked_tokens
 from unlabeled.objectives.regression import cosine_regression
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "info_nce",
     "masked_classification",
     "masked_reconstruction",
+    "masked_tokens",
     "nt_xent",
     "sinkhorn",
     "swapped_prediction",

@@ -77,3 +77,45 @@ def masked_classification(
     checks.some_hidden(wanted)
     checks.class_index(logits.shape[-1], target=wanted)
     return index_cross_entropy(logits[mask], wanted)
+
+
+@at_least_float32
+def masked_tokens(
+    prediction: Float[Tensor, "*tokens outputs"],
+    numbers: Float[Tensor, "*tokens channel"] | None,
+    codes: Int[Tensor, " *tokens"] | None,
+    mask: Bool[Tensor, " *tokens"],
+    *,
+    normalise: bool = True,
+) -> Float[Tensor, ""]:
+    """The loss of each hidden token by what it is: squared error for numbers, cross-entropy for a category.
+
+    The sum over hidden tokens of their own loss, divided by how many are hidden in the whole batch: of a
+    number token mean_c (prediction - target)², of a token with a code -log softmax(logits)[code].
+
+    Shapes: `prediction` (batch, token, channel + classes): its first `channel` values predict numbers, the
+    rest are logits; `numbers` (batch, token, channel) or None where there are only categories; `codes`
+    (batch, token), -1 where a token is numbers, or None where all are; `mask` (batch, token), True where
+    hidden. The result is a scalar.
+    Normalised, gradient, refused: as in `masked_reconstruction` and `masked_classification`, which this is
+    where all hidden tokens are of one kind.
+    Source: He et al., 2021, arXiv:2111.06377; Devlin et al., 2018, arXiv:1810.04805.
+    """
+    if numbers is None and codes is None:
+        raise ObjectiveError("masked_tokens needs numbers or codes to compare predictions with")
+    if codes is None:
+        return masked_reconstruction(prediction, numbers, mask, normalise=normalise)  # type: ignore[arg-type]
+    if numbers is None:
+        return masked_classification(prediction, codes, mask)
+    checks.hidden(mask, prediction=prediction)
+    coded = mask & (codes >= 0)
+    plain = mask & (codes < 0)
+    checks.some_hidden(mask[mask])
+    channels = numbers.shape[-1]
+    losses = prediction.new_zeros(())
+    if bool(plain.any()):
+        squares = masked_reconstruction(prediction[..., :channels], numbers, plain, normalise=normalise)
+        losses = losses + plain.sum() * squares
+    if bool(coded.any()):
+        losses = losses + coded.sum() * masked_classification(prediction[..., channels:], codes, coded)
+    return losses / mask.sum()

@@ -2,7 +2,7 @@
 
 from unlabeled.parts.centring import Centre
 from unlabeled.parts.encoder import Encoded, Encoder
-from unlabeled.parts.gather import gather, processes
+from unlabeled.parts.gather import gather, processes, share
 from unlabeled.parts.heads import mlp
 from unlabeled.parts.joint import joint
 from unlabeled.parts.masks import Mask, RandomMask
@@ -32,4 +32,5 @@ __all__ = [
     "joint",
     "mlp",
     "processes",
+    "share",
 ]

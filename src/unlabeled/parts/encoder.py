@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError
+from unlabeled.errors import OptionError, nearest
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,75 @@ class Encoder(nn.Module, ABC):
                     f"encoder {self.spec.get('name')!r} has no tokens to leave out or hide ({name}= was given): "
                     "choose one that can leave tokens out"
                 )
+
+
+class Wrapped(Encoder):
+    """A user's own module, called with prepared inputs; maps and tokens are averaged to features.
+
+    `example`: a small collated batch, to find out how wide the features are. `prepare`: what the module is
+    given of a batch (None: the batch as it is collated). A module that is not read from a run has the name
+    "custom" and is passed again when the run is read.
+    """
+
+    def __init__(self, module: nn.Module, example: Any, prepare: nn.Module | None = None) -> None:
+        super().__init__()
+        self.spec = {"name": "custom"}
+        self.prepare = nn.Identity() if prepare is None else prepare
+        self.module = module
+        self.dim = width_of(self, example)
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        self.refuse(keep=keep, mask=mask, present=present)
+        given = self.module(self.prepare(x))
+        if not isinstance(given, Tensor) or given.ndim < 2 or len(given) != len(x):
+            what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+            raise OptionError(
+                f"your module gave {what} for {len(x)} samples: it must give a tensor (batch, dim), or maps "
+                "(batch, dim, height, width), or tokens (batch, tokens, dim)"
+            )
+        given = at_least_float32(given)
+        if given.ndim == 3:
+            return Encoded(given.mean(1), given)
+        return Encoded(given.mean((2, 3)) if given.ndim == 4 else given.flatten(1))
+
+
+def width_of(encoder: Encoder, example: Any) -> int:
+    """Width of the features, in evaluation mode (batch statistics stay as they are)."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            return int(encoder(example).shape[1])
+    finally:
+        encoder.train(training)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half types as float32."""
+    return x.float() if x.element_size() < 4 else x
+
+
+def check_at_least(name: str, option: str, value: Any, least: int) -> None:
+    """Refuses an encoder's option that is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OptionError(f"{name}: {option} must be a whole number of at least {least}, not {value!r}")
+
+
+def check_options(name: str, options: Mapping[str, Any], maker: Callable[..., Encoder]) -> None:
+    """Refuses options that the maker of an encoder has no default for, with the nearest known."""
+    known = [
+        option
+        for option, parameter in inspect.signature(maker).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    ]
+    for option in options:
+        if option not in known:
+            raise OptionError(f"encoder {name!r} has no option {option!r}: {nearest(option, known)}")

@@ -41,3 +41,14 @@ def gather(x: Tensor) -> Tensor:
     Every process must hold the same number of rows. On one process it is `x` itself.
     """
     return x if processes() == 1 else _Gather.apply(x)
+
+
+def share(count: Tensor) -> Tensor:
+    """What a mean over this process's `count` items is multiplied by, so that the average of all processes is
+    the mean over all items: count · processes / count of all. 1 on one process."""
+    everywhere = count.detach().float()
+    if processes() == 1:
+        return torch.ones_like(everywhere)
+    total = everywhere.clone()
+    dist.all_reduce(total)
+    return everywhere * processes() / total.clamp(min=1)

@@ -18,7 +18,10 @@ class Mask(Protocol):
     """Chooses the hidden tokens of every row. True is hidden."""
 
     def __call__(
-        self, draws: Draws, positions: Float[Tensor, "tokens axes"]
+        self,
+        draws: Draws,
+        positions: Float[Tensor, "*rows tokens axes"],
+        present: Bool[Tensor, "rows tokens"] | None = None,
     ) -> Bool[Tensor, "rows tokens"]: ...
 
 
@@ -26,7 +29,9 @@ class Mask(Protocol):
 class RandomMask:
     """Hides tokens uniformly at random: ⌊N (1 − ratio)⌋ of N stay (He et al. 2021, arXiv 2111.06377).
 
-    The ratio must leave at least one token shown and one hidden.
+    The ratio must leave at least one token shown and one hidden. Where some tokens are absent (padding,
+    missing cells) N is the number of those that are there, row by row; at least one of them stays, so a row
+    with a single token hides none.
     """
 
     ratio: float = 0.75
@@ -37,8 +42,15 @@ class RandomMask:
                 f"mask ratio must be strictly between 0 and 1, not {self.ratio}: 0 hides nothing to learn"
             )
 
-    def __call__(self, draws: Draws, positions: Float[Tensor, "tokens axes"]) -> Bool[Tensor, "rows tokens"]:
-        tokens = positions.shape[0]
+    def __call__(
+        self,
+        draws: Draws,
+        positions: Float[Tensor, "*rows tokens axes"],
+        present: Bool[Tensor, "rows tokens"] | None = None,
+    ) -> Bool[Tensor, "rows tokens"]:
+        tokens = positions.shape[-2]
+        if present is not None:
+            return self._among(draws.uniform(tokens), present)
         kept = math.floor(round(tokens * (1 - self.ratio), 9))  # 100 · (1 − 0.9) is 9.99… in floating point
         if kept < 1 or kept == tokens:
             raise OptionError(
@@ -48,10 +60,34 @@ class RandomMask:
         hidden = torch.ones_like(order, dtype=torch.bool)
         return hidden.scatter_(1, order[:, :kept], False)
 
+    def _among(
+        self, drawn: Float[Tensor, "rows tokens"], present: Bool[Tensor, "rows tokens"]
+    ) -> Bool[Tensor, "rows tokens"]:
+        rank = drawn.masked_fill(~present, 2.0).argsort(dim=1).argsort(dim=1)
+        counts = present.sum(dim=1, keepdim=True)
+        kept = (counts * (1 - self.ratio) + 1e-6).floor().clamp(min=1)
+        hidden = present & (rank >= kept)
+        if not bool(hidden.any()):
+            raise OptionError(
+                f"mask ratio {self.ratio} hides nothing: no sample of this batch has two tokens (at most "
+                f"{int(counts.max())}); use smaller tokens, or a method that hides none"
+            )
+        return hidden
 
-def shown(mask: Bool[Tensor, "rows tokens"]) -> Int[Tensor, "rows kept"] | None:
-    """Positions of the tokens that stay, ascending; None where rows keep unequal numbers of them."""
-    counts = (~mask).sum(dim=1)
-    if counts.numel() == 0 or bool((counts != counts[0]).any()):
+
+def shown(
+    mask: Bool[Tensor, "rows tokens"], present: Bool[Tensor, "rows tokens"] | None = None
+) -> Int[Tensor, "rows kept"] | None:
+    """Positions of the tokens that stay, ascending, as many in every row.
+
+    Rows that show fewer than others are filled up, at the end, with positions of their absent tokens. None
+    where that gives no rectangle: rows keep unequal numbers and have too few absent tokens.
+    """
+    if mask.shape[0] == 0:
         return None
-    return (~mask).nonzero()[:, 1].reshape(mask.shape[0], int(counts[0]))
+    stays = ~mask if present is None else ~mask & present
+    counts = stays.sum(dim=1)
+    kept = int(counts.max())
+    rank = torch.where(stays, 0, torch.where(mask, 2, 1))
+    order = rank.argsort(dim=1, stable=True)[:, :kept]
+    return None if bool((rank.gather(1, order) == 2).any()) else order

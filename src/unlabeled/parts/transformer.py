@@ -17,10 +17,11 @@ class Block(nn.Module):
 
     Tokens (batch, tokens, width) to the same shape. `present` is False where a token is padding or a
     missing cell: no token attends to it, so what it holds reaches no other token (its own output means
-    nothing). Refused: a width that the number of heads does not divide.
+    nothing). `dropout`: of what attention and the network add. Refused: a width that the number of heads
+    does not divide.
     """
 
-    def __init__(self, width: int, heads: int, *, expansion: int = 4) -> None:
+    def __init__(self, width: int, heads: int, *, expansion: int = 4, dropout: float = 0.0) -> None:
         super().__init__()
         if width < 1 or heads < 1 or width % heads:
             raise OptionError(f"heads={heads} does not divide width={width}: take one of {_divisors(width)}")
@@ -32,12 +33,13 @@ class Block(nn.Module):
         self.network = nn.Sequential(
             nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
         )
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, tokens: Float[Tensor, "batch tokens width"], present: Bool[Tensor, "batch tokens"] | None = None
     ) -> Float[Tensor, "batch tokens width"]:
-        tokens = tokens + self.merge(self._attend(self.norm_attention(tokens), present))
-        return cast(Tensor, tokens + self.network(self.norm_network(tokens)))
+        tokens = tokens + self.dropout(self.merge(self._attend(self.norm_attention(tokens), present)))
+        return cast(Tensor, tokens + self.dropout(self.network(self.norm_network(tokens))))
 
     def _attend(
         self, tokens: Float[Tensor, "batch tokens width"], present: Bool[Tensor, "batch tokens"] | None
@@ -60,7 +62,7 @@ def _attention(queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | Non
     return mixed.to(queries.dtype)
 
 
-def sincos(positions: Float[Tensor, "tokens axes"], dim: int) -> Float[Tensor, "tokens dim"]:
+def sincos(positions: Float[Tensor, "*rows tokens axes"], dim: int) -> Float[Tensor, "*rows tokens dim"]:
     """Fixed sine and cosine embedding of positions on a grid of any number of axes.
 
     Every axis gets dim / axes channels: with h = dim / (2 axes) and rates ω_i = 10000^(−i/h), i = 0 … h − 1,
@@ -70,7 +72,7 @@ def sincos(positions: Float[Tensor, "tokens axes"], dim: int) -> Float[Tensor, "
     `positions` are in units of one token, need not be whole and may be negative. The result is float32
     (float64 for float64 positions). Refused: a dim that 2 · axes does not divide.
     """
-    axes = positions.shape[1]
+    axes = positions.shape[-1]
     if axes < 1 or dim < 2 * axes or dim % (2 * axes):
         step = 2 * max(axes, 1)
         lower, upper = max(dim // step, 1) * step, (max(dim, 0) // step + 1) * step
@@ -81,8 +83,13 @@ def sincos(positions: Float[Tensor, "tokens axes"], dim: int) -> Float[Tensor, "
     half = dim // (2 * axes)
     kind = torch.promote_types(positions.dtype, torch.float32)
     rates = 10000.0 ** (-torch.arange(half, device=positions.device, dtype=kind) / half)
-    angles = positions[:, :, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
+    angles = positions[..., None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+
+
+def attended(present: Bool[Tensor, "batch tokens"]) -> Bool[Tensor, "batch tokens"]:
+    """`present`, but a row without any token attends to all of it: over nothing attention has no value."""
+    return present | ~present.any(dim=1, keepdim=True)
 
 
 def initialise(module: nn.Module) -> None:

@@ -88,6 +88,11 @@ def fit(
                 f"Lightning refuses devices={machine.devices!r}, num_nodes={machine.num_nodes!r}, "
                 f"strategy={machine.strategy!r}: {error}"
             ) from error
+        if engine.source.whole and trainer.world_size > 1:
+            raise OptionError(
+                f"the rows of this data cannot be taken apart, so {trainer.world_size} processes cannot share "
+                "them: use devices=1"
+            )
         if engine.plan.batch_size % trainer.world_size:
             raise OptionError(
                 f"batch_size {engine.plan.batch_size} cannot be shared by {trainer.world_size} processes: "

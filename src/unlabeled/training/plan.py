@@ -15,6 +15,10 @@ RATES = {"adamw": 1e-3, "sgd": 0.06, "lars": 0.3}
 """rates at a batch of 256 when the optimiser is not the recipe's own"""
 
 
+WHOLE_STEPS = 300
+"""steps over data that is one batch, where none are asked for"""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The resolved numbers of a run."""
@@ -43,8 +47,13 @@ def resolve(
     optimiser: str | None,
     weight_decay: float | None,
     seed: int,
+    whole: bool = False,
 ) -> tuple[Plan, list[str]]:
-    """The plan, and one line for every number that was chosen and not given."""
+    """The plan, and one line for every number that was chosen and not given.
+
+    `whole`: the rows cannot be taken apart (the nodes of one graph), so they are one batch, an epoch is one
+    step, and the rate is the recipe's, not scaled to the batch.
+    """
     said: list[str] = []
     epochs, batch_size, seed = (
         _whole("epochs", epochs),
@@ -60,15 +69,27 @@ def resolve(
         if not 0 <= weight_decay < float("inf"):
             raise OptionError(f"weight_decay must be a number of at least 0, not {weight_decay}")
         recipe = replace(recipe, weight_decay=weight_decay)
-    batch_size = _batch_size(recipe, rows, least_batch, batch_size, said)
+    if whole:
+        if batch_size not in (None, rows):
+            raise OptionError(
+                f"batch_size {batch_size}: the {rows} rows of this data cannot be taken apart, a batch is all of "
+                "them; leave batch_size= out"
+            )
+        batch_size = rows
+    else:
+        batch_size = _batch_size(recipe, rows, least_batch, batch_size, said)
+    if epochs is None and whole:
+        epochs = WHOLE_STEPS
+        said.append(f"epochs {epochs} (each is one step over the whole of the data)")
     if epochs is None:
         epochs = max(20, min(400, round(recipe.samples / rows)))
         said.append(f"epochs {epochs} (about {recipe.samples:,} samples in all, between 20 and 400 epochs)")
     if epochs < 1:
         raise OptionError(f"epochs must be at least 1, not {epochs}")
     if lr is None:
-        lr = recipe.lr * batch_size / 256
-        said.append(f"learning rate {lr:.3g} ({recipe.lr:g} at a batch of 256, {recipe.optimiser})")
+        lr = recipe.lr if whole else recipe.lr * batch_size / 256
+        scaled = "" if whole else " at a batch of 256"
+        said.append(f"learning rate {lr:.3g} ({recipe.lr:g}{scaled}, {recipe.optimiser})")
     if not 0 < lr < float("inf"):
         raise OptionError(f"lr must be a positive number, not {lr}")
     return Plan(epochs, batch_size, lr, rows // batch_size, seed, recipe), said

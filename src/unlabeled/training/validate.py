@@ -55,8 +55,13 @@ class Held:
                 values["validation_loss"] = self._loss(engine, source, y)
         if self.watched_y is not None:
             chosen = np.concatenate([self.references, self.queries])
-            part = Part(engine.source, chosen)
-            z = features(engine.method.kept, part, prepare=engine.modality.plain, device=engine.device)
+            z = features(
+                engine.method.kept,
+                engine.source,
+                prepare=engine.modality.plain,
+                device=engine.device,
+                rows=chosen,
+            )
             cut, y = len(self.references), self.watched_y[chosen]
             values["knn"] = knn(z[:cut], y[:cut], z[cut:], y[cut:], k=min(NEIGHBOURS, cut))
         return values
@@ -95,27 +100,16 @@ class Held:
         """This process's positions of each whole batch, and the whole batch's size."""
         world, rank = engine.trainer.world_size, engine.trainer.global_rank
         rows = (
-            np.flatnonzero(y >= 0) if engine.method.requires.sampler == "labelled" else np.arange(len(source))
+            np.flatnonzero(y >= 0)
+            if engine.method.requires.sampler == "labelled" and not source.whole
+            else np.arange(len(source))
         )
         size = min(engine.plan.batch_size, len(rows)) // world * world
+        if source.whole:
+            size = len(rows)
         for first in range(0, len(rows) - size + 1, size):
             share = size // world
             yield rows[first + rank * share : first + (rank + 1) * share], size
-
-
-class Part(Source):
-    """Some rows of a source."""
-
-    def __init__(self, source: Source, rows: np.ndarray) -> None:
-        self.source, self.rows = source, rows
-        self.keys = [source.keys[r] for r in rows]
-        self.index = source.index[rows]
-        self.labels = None if source.labels is None else source.labels[rows]
-        self.skipped = source.skipped
-        self.description, self.fingerprint = source.description, source.fingerprint
-
-    def fetch(self, positions: np.ndarray) -> torch.Tensor:  # type: ignore[override]
-        return self.source.fetch(self.rows[np.asarray(positions)])
 
 
 def _split(y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,21 +7,28 @@ Every one takes (batch, bands, height, width), uint8 or floating point from 0 to
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unlabeled.errors import OptionError, missing, nearest
 from unlabeled.modalities.image.tokens import patchify, unit
-from unlabeled.parts.encoder import Encoded, Encoder
-from unlabeled.parts.transformer import Block, initialise, sincos
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    Wrapped,
+    at_least_float32,
+    check_at_least,
+    check_options,
+    width_of,
+)
+from unlabeled.parts.transformer import initialise, sincos
+from unlabeled.parts.trunk import TokenEncoder, check_tokens, hide
 
 OWN = ("convnet", "vit")
 SMALL = 64
@@ -53,17 +60,17 @@ def build(
         )
     standardise = Standardise(bands, mean, std)
     if name == "convnet":
-        _check_options(name, options, ConvNet)
+        check_options(name, options, ConvNet)
         return ConvNet(standardise, size=size, **options)
     if name == "vit":
-        _check_options(name, options, VisionTransformer)
+        check_options(name, options, VisionTransformer)
         return VisionTransformer(standardise, size=size, patch=patch, **options)
     if not _in_timm(name):
         raise OptionError(f"unknown encoder {name!r}: {_nearest_encoder(name)}")
     if _is_plain_transformer(name):
-        _check_options(name, options, TimmTransformer)
+        check_options(name, options, TimmTransformer)
         return TimmTransformer(name, standardise, size=size, patch=patch, **options)
-    _check_options(name, options, Timm)
+    check_options(name, options, Timm)
     return Timm(name, standardise, size=size, **options)
 
 
@@ -85,7 +92,7 @@ def wrap(
     standardise = Standardise(
         bands, [0.0] * bands if mean is None else mean, [1.0] * bands if std is None else std
     )
-    return Wrapped(module, standardise, example_x)
+    return Wrapped(module, example_x, standardise)
 
 
 class Standardise(nn.Module):
@@ -127,7 +134,7 @@ class ConvNet(Encoder):
 
     def __init__(self, standardise: Standardise, *, size: tuple[int, int], width: int = 64) -> None:
         super().__init__()
-        _check_at_least("convnet", "width", width, 2)
+        check_at_least("convnet", "width", width, 2)
         self.spec = {"name": "convnet", "width": width}
         self.standardise = standardise
         side = min(size)
@@ -165,7 +172,7 @@ class ConvNet(Encoder):
         for stage in self.stages:
             x = stage(x)
             layers.append(x)
-        return Encoded(_at_least_float32(x).mean((2, 3)), x.flatten(2).transpose(1, 2), tuple(layers))
+        return Encoded(at_least_float32(x).mean((2, 3)), x.flatten(2).transpose(1, 2), tuple(layers))
 
 
 class Residual(nn.Module):
@@ -189,17 +196,14 @@ def _conv(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Sequen
     return nn.Sequential(conv, nn.BatchNorm2d(after))
 
 
-class VisionTransformer(Encoder):
+class VisionTransformer(TokenEncoder):
     """A small ViT that computes only the tokens it is asked for.
 
-    Patches of `patch` pixels become tokens through a linear layer, with fixed sine-cosine positions; a class
-    token (at position zero) goes along. `pool`: features are the mean of the tokens ("mean") or the class
-    token ("cls"), after the last norm. Images of another size than `size` are spread over the
-    same grid: their positions are scaled to it, so that a crop's corner sits at the grid's corner.
-    `layers` are the tokens after every block, without the class token.
+    Patches of `patch` pixels become tokens through a linear layer, with fixed sine-cosine positions; the class
+    token is at position zero. Images of another size than `size` are spread over the same grid: their
+    positions are scaled to it, so that a crop's corner sits at the grid's corner.
     """
 
-    leaves_out = True
     position: Tensor
 
     def __init__(
@@ -213,53 +217,23 @@ class VisionTransformer(Encoder):
         heads: int = 3,
         pool: str = "mean",
     ) -> None:
-        super().__init__()
-        for option, value in {"width": width, "depth": depth, "heads": heads}.items():
-            _check_at_least("vit", option, value, 1)
-        if pool not in ("mean", "cls"):
-            raise OptionError(f"vit: pool must be 'mean' or 'cls', not {pool!r}")
+        super().__init__("vit", width, depth, heads, pool=pool)
         self.spec = {"name": "vit", "width": width, "depth": depth, "heads": heads, "pool": pool}
-        self.dim, self.pool = width, pool
         self.standardise = standardise
         self.patch = _check_patch("vit", size, patch)
         self.grid = (size[0] // self.patch, size[1] // self.patch)
         self.patch_embed = nn.Linear(standardise.bands * self.patch**2, width)
         # follows from the size of the images, so it is not part of what is saved
         self.register_buffer("position", self._positions(self.grid), persistent=False)
-        self.cls_token = nn.Parameter(torch.zeros(width))
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
         self.apply(initialise)
-        nn.init.normal_(self.cls_token, std=0.02)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
+    def embed(
+        self, x: Any
+    ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "tokens dim"], Tensor | None]:
         x = self.standardise(x)
         grid = _grid("vit", x, self.patch)
         position = self.position if grid == self.grid else self._positions(grid, x.device)
-        tokens = self.patch_embed(patchify(x, self.patch))
-        _check_tokens("vit", tokens, keep=keep, mask=mask, present=present)
-        tokens = _hide(tokens, mask, mask_token) + position
-        if keep is not None:
-            # positions first, computation after: what is left out costs nothing from here on
-            tokens = _choose(tokens, keep)
-            present = None if present is None else present.gather(1, keep)
-        tokens = torch.cat([self.cls_token.to(tokens.dtype).expand(len(tokens), 1, -1), tokens], dim=1)
-        everywhere = None if present is None else F.pad(present, (1, 0), value=True)
-        layers = []
-        for block in self.blocks:
-            tokens = block(tokens, everywhere)
-            layers.append(tokens[:, 1:])
-        tokens = self.norm(tokens)
-        features = tokens[:, 0] if self.pool == "cls" else _mean(tokens[:, 1:], present)
-        return Encoded(_at_least_float32(features), tokens[:, 1:], tuple(layers))
+        return self.patch_embed(patchify(x, self.patch)), position, None
 
     def _positions(
         self, grid: tuple[int, int], device: torch.device | None = None
@@ -310,7 +284,7 @@ class Timm(Encoder):
         self.refuse(keep=keep, mask=mask, present=present)
         x = self.standardise(x)
         last = self.net.forward_features(x)
-        return Encoded(_at_least_float32(self.net.forward_head(last)), self._tokens(last))
+        return Encoded(at_least_float32(self.net.forward_head(last)), self._tokens(last))
 
     def _tokens(self, last: Tensor) -> Float[Tensor, "batch tokens dim"] | None:
         if last.ndim == 3:
@@ -362,8 +336,8 @@ class TimmTransformer(Encoder):
         x = self.standardise(x)
         rows, columns = _grid(name, x, int(net.patch_embed.patch_size[0]))
         tokens = net.patch_embed(x).reshape(len(x), rows * columns, -1)
-        _check_tokens(name, tokens, keep=keep, mask=mask)
-        tokens = _hide(tokens, mask, mask_token)
+        check_tokens(name, tokens, keep=keep, mask=mask)
+        tokens = hide(tokens, mask, mask_token)
         tokens = net._pos_embed(tokens.reshape(len(x), rows, columns, -1))
         extra = int(net.num_prefix_tokens)
         if keep is not None:
@@ -374,83 +348,17 @@ class TimmTransformer(Encoder):
             tokens = block(tokens)
             layers.append(tokens[:, extra:])
         tokens = net.norm(tokens)
-        return Encoded(_at_least_float32(net.forward_head(tokens)), tokens[:, extra:], tuple(layers))
-
-
-class Wrapped(Encoder):
-    """A user's own module: called with standardised images; maps and tokens are averaged to features."""
-
-    def __init__(self, module: nn.Module, standardise: Standardise, example_x: Tensor) -> None:
-        super().__init__()
-        self.spec = {"name": "custom"}
-        self.standardise = standardise
-        self.module = module
-        self.dim = _width(self, example_x)
-
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
-        given = self.module(self.standardise(x))
-        if not isinstance(given, Tensor) or given.ndim < 2 or len(given) != len(x):
-            what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
-            raise OptionError(
-                f"your module gave {what} for {len(x)} images: it must give a tensor (batch, dim), or maps "
-                "(batch, dim, height, width), or tokens (batch, tokens, dim)"
-            )
-        given = _at_least_float32(given)
-        if given.ndim == 3:
-            return Encoded(given.mean(1), given)
-        return Encoded(given.mean((2, 3)) if given.ndim == 4 else given.flatten(1))
+        return Encoded(at_least_float32(net.forward_head(tokens)), tokens[:, extra:], tuple(layers))
 
 
 # tokens
-
-
-def _hide(
-    tokens: Tensor, mask: Tensor | None, mask_token: Tensor | None
-) -> Float[Tensor, "batch tokens dim"]:
-    if mask is None:
-        return tokens
-    if mask_token is None:
-        raise OptionError("mask= hides tokens behind mask_token=, which was not given")
-    return torch.where(mask[:, :, None], mask_token.to(tokens.dtype), tokens)
 
 
 def _choose(tokens: Tensor, keep: Tensor) -> Float[Tensor, "batch kept dim"]:
     return tokens.gather(1, keep[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
-def _mean(tokens: Tensor, present: Tensor | None) -> Float[Tensor, "batch dim"]:
-    tokens = _at_least_float32(tokens)
-    if present is None:
-        return tokens.mean(1)
-    # zero where nothing is present, rather than not a number
-    return tokens.masked_fill(~present[:, :, None], 0).sum(1) / present.sum(1, keepdim=True).clamp(min=1)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.float() if x.element_size() < 4 else x
-
-
 # checks
-
-
-def _check_tokens(name: str, tokens: Tensor, **given: Tensor | None) -> None:
-    batch, count = tokens.shape[:2]
-    for what, value in given.items():
-        if value is None:
-            continue
-        least = 1 if what == "keep" else count
-        if value.ndim != 2 or len(value) != batch or not least <= value.shape[1] <= count:
-            wanted = f"({batch}, {count})" if least == count else f"({batch}, 1 to {count})"
-            raise OptionError(f"{name}: {what} is {tuple(value.shape)} and must be {wanted} for these images")
 
 
 def _check_patch(name: str, size: tuple[int, int], patch: int | None) -> int:
@@ -458,7 +366,7 @@ def _check_patch(name: str, size: tuple[int, int], patch: int | None) -> int:
         raise OptionError(
             f"encoder {name!r} cuts images into patches: say patch=, a divisor of {size[0]} and {size[1]}"
         )
-    _check_at_least(name, "patch", patch, 1)
+    check_at_least(name, "patch", patch, 1)
     for side in size:
         if side % patch:
             lower, upper = side // patch * patch, (side // patch + 1) * patch
@@ -474,33 +382,6 @@ def _grid(name: str, x: Tensor, patch: int) -> tuple[int, int]:
     size = (int(x.shape[2]), int(x.shape[3]))
     _check_patch(name, size, patch)
     return size[0] // patch, size[1] // patch
-
-
-def _check_at_least(name: str, option: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionError(f"{name}: {option} must be a whole number of at least {least}, not {value!r}")
-
-
-def _check_options(name: str, options: Mapping[str, Any], maker: Callable[..., Encoder]) -> None:
-    known = [
-        option
-        for option, parameter in inspect.signature(maker).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    ]
-    for option in options:
-        if option not in known:
-            raise OptionError(f"encoder {name!r} has no option {option!r}: {nearest(option, known)}")
-
-
-def _width(encoder: Encoder, x: Tensor) -> int:
-    """Width of the features, from two samples in evaluation mode (batch statistics stay as they are)."""
-    training = encoder.training
-    encoder.eval()
-    try:
-        with torch.no_grad():
-            return int(encoder(torch.cat([x[:1], x[:1]])).shape[1])
-    finally:
-        encoder.train(training)
 
 
 # timm
@@ -547,7 +428,7 @@ def _fixed_size(name: str, size: tuple[int, int]) -> dict[str, Any]:
 
 def _timm_width(encoder: Timm | TimmTransformer, size: tuple[int, int]) -> int:
     try:
-        return _width(encoder, torch.zeros(1, encoder.standardise.bands, *size))
+        return width_of(encoder, torch.zeros(1, encoder.standardise.bands, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
         side = f"{size[0]} × {size[1]} px"
         raise OptionError(

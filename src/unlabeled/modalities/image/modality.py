@@ -9,17 +9,19 @@ import torch
 from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
+from unlabeled.data.batch import Tokens
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
 from unlabeled.errors import OptionError, nearest
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image import encoders, views
+from unlabeled.modalities.image.find import ACCEPTED
 from unlabeled.modalities.image.measure import auto_patch, measure
 from unlabeled.modalities.image.prepare import Preparation
 from unlabeled.modalities.image.read import read
 from unlabeled.modalities.image.recognise import recognise
-from unlabeled.modalities.image.tokens import patchify, unit
+from unlabeled.modalities.image.tokens import grid, patchify, unit
 from unlabeled.parts.encoder import Encoder
 
 Images = Shaped[Tensor, "n bands height width"]
@@ -41,6 +43,7 @@ class Image(Modality):
     """
 
     name: ClassVar[str] = "image"
+    accepts: ClassVar[str] = ACCEPTED
     default_encoder: ClassVar[str] = "convnet"
     token_encoder: ClassVar[str] = "vit"
 
@@ -143,20 +146,13 @@ class Image(Modality):
         return views.change(x, branch, draws, size=self.size, patch=self.patch)
 
     # tokens
-    @property
-    def positions(self) -> Float[Tensor, "tokens 2"] | None:
-        """(row, column) of each token, in tokens; None without `patch`."""
+    def tokenise(self, x: Images) -> Tokens | None:
+        """Patches as numbers, at (row, column) in patches; None without `patch`."""
         if self.patch is None:
             return None
-        rows, columns = self.size[0] // self.patch, self.size[1] // self.patch
-        return torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
-
-    def tokenise(self, x: Images) -> Float[Tensor, "n tokens values"]:
-        if self.patch is None:
-            raise OptionError(
-                f"images of {self.size[0]}×{self.size[1]} have no tokens here: give a patch size"
-            )
-        return patchify(unit(x), self.patch)
+        rows, columns = grid(x.shape[2], x.shape[3], self.patch)
+        places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
+        return Tokens(places.to(x.device), patchify(unit(x), self.patch))
 
     # encode, and the raw input as a yardstick
     def build_encoder(self, name: str, **options: Any) -> Encoder:
@@ -164,9 +160,14 @@ class Image(Modality):
             name, size=self.size, bands=self.bands, mean=self.mean, std=self.std, patch=self.patch, **options
         )
 
-    def adopt(self, module: nn.Module, example: Images) -> Encoder:
+    def example(self) -> Images:
+        return torch.zeros(
+            2, self.bands, *self.stored, dtype=torch.uint8 if self.eight_bit else torch.float32
+        )
+
+    def adopt(self, module: nn.Module) -> Encoder:
         """A user's own module as an encoder: it sees pixels standardised by this set's mean and deviation."""
-        return encoders.wrap(module, example, mean=self.mean, std=self.std)
+        return encoders.wrap(module, self.plain(self.example()), mean=self.mean, std=self.std)
 
     def flatten(self, x: Images) -> Float[Tensor, "n values"]:
         return unit(x).flatten(1)

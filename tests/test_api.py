@@ -140,7 +140,7 @@ def test_bad_input_is_refused_and_leaves_no_folder(name: str, tmp_path: Path) ->
 
 def test_a_crop_larger_than_the_stored_image_is_refused() -> None:
     with pytest.raises(OptionError, match=r"stored size \(8, 8\) is smaller than size \(12, 12\)"):
-        ul.modalities.Image(size=12, bands=1, mean=[0.5], std=[0.5], stored=(8, 8))
+        ul.modalities.MODALITIES["image"](size=12, bands=1, mean=[0.5], std=[0.5], stored=(8, 8))
 
 
 def test_a_folder_without_anything_readable_is_refused(tmp_path: Path) -> None:

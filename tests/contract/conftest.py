@@ -71,8 +71,10 @@ def small_encoder(method: str, modality: Modality, kind: str = "image") -> Encod
     return modality.build_encoder(name, **KINDS[kind].ENCODERS[name])
 
 
-def build(name: str, kind: str = "image", encoder: Encoder | None = None, seed: int = 0) -> Method:
-    modality, source, y = opened(kind)
+def build(
+    name: str, kind: str = "image", encoder: Encoder | None = None, seed: int = 0, rows: int | None = None
+) -> Method:
+    modality, source, y = opened(kind, rows)
     torch.manual_seed(derive_seed(seed, "contract", name))
     encoder = small_encoder(name, modality, kind) if encoder is None else encoder
     return lookup(name).cls(encoder, find_facts(modality, source, max(CLASSES, int(y.max()) + 1)))
@@ -93,16 +95,17 @@ class Bench:
     folder: Path
     kind: str = "image"
     epochs: int = 2
+    rows: int = 0
+    """samples; 0: as many as this kind has for tests"""
 
-    @property
-    def rows(self) -> int:
-        return len(opened(self.kind)[1])
+    def __post_init__(self) -> None:
+        self.rows = self.rows or len(opened(self.kind)[1])
 
     def engine(
         self, name: str, *, encoder: Encoder | None = None, workers: int = 0, seed: int = 0, **numbers: Any
     ) -> Engine:
-        modality, source, y = opened(self.kind)
-        method = build(name, self.kind, encoder)
+        modality, source, y = opened(self.kind, self.rows)
+        method = build(name, self.kind, encoder, rows=self.rows)
         asked = {
             "epochs": self.epochs,
             "batch_size": None if source.whole else BATCH,

@@ -142,3 +142,31 @@ def test_seeds_are_stable_and_tell_their_parts_apart() -> None:
     assert len(found) == 7 and all(0 <= seed < 2**63 for seed in found)
     # written down: a run resumed by a later version must draw the same numbers
     assert derive_seed(0, 7, "/0") == 5283168319215517011
+
+
+def test_ragged_numbers_depend_on_row_and_place_alone() -> None:
+    row = torch.tensor([0, 0, 0, 1, 2, 2, 3])
+    place = torch.tensor([0, 1, 2, 0, 0, 1, 0])
+    whole = Draws(0, 5, total=4).ragged(row, place)
+    second = Draws(0, 5, total=4, rows=slice(2, 4)).ragged(row[4:] - 2, place[4:])
+    assert torch.equal(whole[4:], second)
+    assert not torch.equal(whole, Draws(0, 6, total=4).ragged(row, place))
+
+
+def test_ragged_numbers_are_uniform_and_unrelated_between_places_and_rows() -> None:
+    rows, places = 400, 250
+    row = torch.arange(rows).repeat_interleave(places)
+    place = torch.arange(places).repeat(rows)
+    drawn = Draws(1, 0, total=rows).ragged(row, place).double().reshape(rows, places)
+    assert float(drawn.min()) >= 0 and float(drawn.max()) < 1
+    histogram = torch.histc(drawn.flatten(), 20, 0, 1) / drawn.numel()
+    assert float((histogram - 0.05).abs().max()) < 5 * (0.05 * 0.95 / drawn.numel()) ** 0.5
+    for centred in (drawn - drawn.mean(0), (drawn - drawn.mean(1, keepdim=True)).T):
+        correlation = torch.corrcoef(centred.T[:40]) - torch.eye(40)
+        assert float(correlation.abs().max()) < 6 / centred.shape[0] ** 0.5
+
+
+def test_sized_draws_are_as_many_as_asked_for_and_the_same_on_every_process() -> None:
+    whole = Draws(0, 1, total=8).sized(5).uniform()
+    share = Draws(0, 1, total=8, rows=slice(4, 8)).sized(5).uniform()
+    assert whole.shape == (5,) and torch.equal(whole, share)

@@ -655,7 +655,7 @@ def masked() -> tuple[Any, View, Batch]:
 
 
 def _cost(method: Any, view: View, batch: Batch) -> Tensor:
-    value: Tensor = method((view,), batch, START).terms["masked_reconstruction"]
+    value: Tensor = method((view,), batch, START).terms["masked_tokens"]
     return value
 
 
@@ -680,7 +680,8 @@ def test_mae_hidden_pixels_do_not_reach_the_prediction() -> None:
     assert not torch.equal(patchify(other, patch), patchify(x, patch))
     with torch.no_grad():
         a, b = (
-            method.decoder(method.encoder.encode(i, keep=view.keep).tokens, view.keep) for i in (x, other)
+            method.decoder(method.encoder.encode(i, keep=view.keep).tokens, view.keep, view.target.positions)
+            for i in (x, other)
         )
     assert torch.equal(a, b)
 

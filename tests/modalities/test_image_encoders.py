@@ -404,9 +404,9 @@ def test_a_module_that_gives_something_else_is_told_what_to_give() -> None:
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             return x, x
 
-    with pytest.raises(OptionError, match="tuple for 2 images"):
+    with pytest.raises(OptionError, match="tuple for 2 samples"):
         encoders.wrap(Pair(), _images())
-    with pytest.raises(OptionError, match=r"\(2,\) for 2 images"):
+    with pytest.raises(OptionError, match=r"\(2,\) for 2 samples"):
         encoders.wrap(_Gives(), _images())
 
 

@@ -14,6 +14,7 @@ torch.set_num_threads(1)
 
 MASK = torch.tensor([[True, False, True], [False, True, True]])
 CLASSES = torch.tensor([[0, 1, 2], [4, 3, 0]])
+CODES = torch.tensor([[-1, 1, 2], [4, -1, 0]])
 VICREG = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}
 DINO = {"student_temperature": 0.1, "teacher_temperature": 0.04}
 
@@ -40,6 +41,10 @@ CASES = {
         [(2, 3, 4), (2, 3, 4)],
     ),
     "masked_classification": (lambda x: objectives.masked_classification(x, CLASSES, MASK), [(2, 3, 5)]),
+    "masked_tokens": (
+        lambda p, t: objectives.masked_tokens(p, t, CODES, MASK),
+        [(2, 3, 9), (2, 3, 4)],
+    ),
     "diet": (lambda x: objectives.diet(x, torch.tensor([6, 0, 3]), label_smoothing=0.8), [(3, 7)]),
 }
 LOSSES = sorted(set(CASES) - {"sinkhorn"})

@@ -3,6 +3,8 @@ import math
 import pytest
 import torch
 
+from unlabeled import objectives
+from unlabeled.errors import ObjectiveError
 from unlabeled.objectives import masked_classification, masked_reconstruction
 
 torch.set_num_threads(1)
@@ -140,3 +142,42 @@ def test_classes_may_be_whole_numbers_of_any_width(dtype):
     target = torch.arange(8).view(2, 4) % 3
     expected = masked_classification(logits, target, mask)
     assert masked_classification(logits, target.to(dtype), mask) == expected
+
+
+def test_masked_tokens_weighs_every_hidden_token_alike_whatever_it_is():
+    generator = torch.Generator().manual_seed(3)
+    prediction = torch.randn(3, 4, 7, generator=generator, dtype=torch.float64)
+    numbers = torch.randn(3, 4, 2, generator=generator, dtype=torch.float64)
+    codes = torch.tensor([[-1, 3, 0, -1], [4, -1, 2, -1], [-1, -1, 1, 0]])
+    mask = torch.tensor([[1, 1, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1]], dtype=torch.bool)
+    losses = []
+    for row in range(3):
+        for token in range(4):
+            if not mask[row, token]:
+                continue
+            p = prediction[row, token].tolist()
+            if codes[row, token] >= 0:
+                total = sum(math.exp(v) for v in p[2:])
+                losses.append(math.log(total) - p[2 + int(codes[row, token])])
+            else:
+                wanted = numbers[row, token].tolist()
+                losses.append(sum((a - b) ** 2 for a, b in zip(p[:2], wanted, strict=True)) / 2)
+    found = objectives.masked_tokens(prediction, numbers, codes, mask, normalise=False)
+    assert float(found) == pytest.approx(sum(losses) / len(losses), abs=1e-12)
+
+
+def test_masked_tokens_of_one_kind_is_that_kind_s_loss():
+    generator = torch.Generator().manual_seed(4)
+    mask = torch.tensor([[True, False], [True, True]])
+    prediction, numbers = (torch.randn(2, 2, 5, generator=generator) for _ in range(2))
+    codes = torch.tensor([[1, 2], [0, 4]])
+    assert torch.equal(
+        objectives.masked_tokens(prediction, numbers, None, mask),
+        objectives.masked_reconstruction(prediction, numbers, mask),
+    )
+    assert torch.equal(
+        objectives.masked_tokens(prediction, None, codes, mask),
+        objectives.masked_classification(prediction, codes, mask),
+    )
+    with pytest.raises(ObjectiveError, match="numbers or codes"):
+        objectives.masked_tokens(prediction, None, None, mask)

@@ -76,8 +76,29 @@ def test_what_is_saved_does_not_hold_the_positions() -> None:
 
 
 def test_it_works_on_any_number_of_axes() -> None:
-    decoder = TokenDecoder(12, 12, 1, 2, torch.arange(7.0)[:, None], 3)
-    assert decoder(torch.randn(2, 3, 12), torch.tensor([[0, 4, 6], [1, 2, 3]])).shape == (2, 7, 3)
+    decoder = TokenDecoder(12, 12, 1, 2, 1, 3)
+    keep = torch.tensor([[0, 4, 6], [1, 2, 3]])
+    assert decoder(torch.randn(2, 3, 12), keep, torch.arange(7.0)[:, None]).shape == (2, 7, 3)
+
+
+def test_every_row_may_have_positions_of_its_own() -> None:
+    decoder, (tokens, keep) = _decoder(), _shown(rows=2)
+    own = torch.stack([PLACES, PLACES.flip(0)])
+    together = decoder(tokens, keep, own)
+    for row in range(2):
+        torch.testing.assert_close(together[row : row + 1], decoder(tokens[[row]], keep[[row]], own[row]))
+
+
+def test_what_an_absent_token_holds_reaches_no_other() -> None:
+    decoder, (tokens, keep) = _decoder(), _shown(rows=1)
+    present = torch.ones(1, 16, dtype=torch.bool)
+    present[0, keep[0, -1]] = False
+    other = tokens.clone()
+    other[0, -1] += 5
+    a, b = (decoder(t, keep, PLACES, present)[present] for t in (tokens, other))
+    torch.testing.assert_close(a, b)
+    everything = decoder(tokens, keep, PLACES)[present]
+    assert not torch.allclose(a, everything, atol=1e-4)
 
 
 def test_half_precision_passes() -> None:

@@ -98,3 +98,44 @@ def test_rows_that_keep_unequal_numbers_have_no_rectangle() -> None:
 def test_rows_that_hide_everything_show_nothing() -> None:
     keep = shown(torch.ones(3, 4, dtype=torch.bool))
     assert keep is not None and keep.shape == (3, 0)
+
+
+def _present(counts: list[int], tokens: int) -> torch.Tensor:
+    return torch.arange(tokens) < torch.tensor(counts)[:, None]
+
+
+def test_absent_tokens_are_never_hidden_and_each_row_hides_its_own_share() -> None:
+    counts = [10, 4, 1, 7] * 8
+    present = _present(counts, 10)
+    mask = RandomMask(0.75)(_draws(), _places(10), present)
+    assert not bool((mask & ~present).any())
+    stays = (present & ~mask).sum(1).tolist()
+    assert stays == [max(1, int(n * 0.25)) for n in counts]
+
+
+def test_every_present_token_is_hidden_equally_often() -> None:
+    rows = 20_000
+    mask = RandomMask(0.5)(_draws(rows), _places(8), _present([6] * rows, 8)).double()
+    deviation = (0.25 / rows) ** 0.5
+    assert ((mask[:, :6].mean(0) - 0.5).abs() < 5 * deviation).all()
+
+
+def test_where_no_sample_has_two_tokens_nothing_could_be_hidden() -> None:
+    with pytest.raises(OptionError, match="hides nothing"):
+        RandomMask(0.75)(_draws(4), _places(3), _present([1, 1, 1, 1], 3))
+
+
+def test_rows_that_show_fewer_are_filled_up_with_absent_tokens() -> None:
+    present = _present([8, 4, 2, 5], 8)
+    mask = RandomMask(0.5)(_draws(4), _places(8), present)
+    keep = shown(mask, present)
+    assert keep is not None and keep.shape == (4, 4)
+    for row in range(4):
+        stays = (~mask[row] & present[row]).nonzero()[:, 0].tolist()
+        assert keep[row, : len(stays)].tolist() == stays
+        assert not any(bool(present[row, p]) for p in keep[row, len(stays) :])
+
+
+def test_unequal_rows_without_absent_tokens_are_no_rectangle() -> None:
+    mask = torch.tensor([[True, False, False], [True, True, False]])
+    assert shown(mask) is None

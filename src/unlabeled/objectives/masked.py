@@ -97,8 +97,9 @@ def masked_tokens(
     rest are logits; `numbers` (batch, token, channel) or None where there are only categories; `codes`
     (batch, token), -1 where a token is numbers, or None where all are; `mask` (batch, token), True where
     hidden. The result is a scalar.
-    Normalised, gradient, refused: as in `masked_reconstruction` and `masked_classification`, which this is
-    where all hidden tokens are of one kind.
+    Normalised and gradient: as in `masked_reconstruction` and `masked_classification`, which this is where
+    all hidden tokens are of one kind.
+    Refused: what those two refuse, and neither numbers nor codes.
     Source: He et al., 2021, arXiv:2111.06377; Devlin et al., 2018, arXiv:1810.04805.
     """
     if numbers is None and codes is None:

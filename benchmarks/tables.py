@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grid
+import matrix
 
 from unlabeled import objectives
 from unlabeled.methods import lookup, names
@@ -51,8 +52,74 @@ def measured() -> dict[str, dict[str, Any]]:
             "raw_linear_probe": raw["linear_probe"],
             "seconds": cell["seconds"],
             "code": cell["code"],
+            "works": [kind for kind in matrix.SETS if works(name, kind)],
         }
     return rows
+
+
+def works(method: str, kind: str) -> bool:
+    """Whether a cell of the matrix is there and beats its untrained encoder."""
+    cells = grid.read("matrix")
+    cell = cells.get(f"{kind}-{method}")
+    return cell is not None and matrix.works(cell, cells[f"{kind}-untrained-{cell['encoder']}"])
+
+
+def matrix_table() -> str:
+    """Method × kind of data: k-NN / linear probe; what does not beat its untrained encoder in italics."""
+    cells = grid.read("matrix")
+    kinds = [k for k in matrix.SETS if f"{k}-raw" in cells]
+    lines = ["| | " + " | ".join(kinds) + " |", "| --- |" + " ---: |" * len(kinds)]
+
+    def said(cell: dict[str, Any] | None, mark: str = "") -> str:
+        return f"{mark}{cell['knn']:.3f} / {cell['linear_probe']:.3f}{mark}" if cell else "–"
+
+    for name in sorted(names(), key=lambda n: (lookup(n).cls.requires.labels, lookup(n).family, n)):
+        row = [
+            said(cells.get(f"{kind}-{name}"), "" if works(name, kind) else "*")
+            for kind in kinds
+            if not lookup(name).modalities
+        ]
+        if row:
+            lines.append(f"| `{name}` | {' | '.join(row)} |")
+    lines.append("| raw input | " + " | ".join(said(cells[f"{k}-raw"]) for k in kinds) + " |")
+    for which, place in (("untrained encoder", 0), ("untrained encoder of tokens", 1)):
+        row = []
+        for kind in kinds:
+            found = [c for c in cells.values() if c["kind"] == "untrained" and c["set"] == kind]
+            used = [c for c in found if _hides_tokens(c["encoder"], kind, cells) == bool(place)]
+            row.append(said(used[0]) if used else "same")
+        lines.append(f"| {which} | {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _hides_tokens(encoder: str, kind: str, cells: dict[str, dict[str, Any]]) -> bool:
+    """Whether the methods that hide tokens, and no others, were trained with this encoder."""
+    used = {
+        c["method"]
+        for c in cells.values()
+        if c["set"] == kind and c.get("method") and c["encoder"] == encoder
+    }
+    return bool(used) and all(lookup(m).cls.requires.tokens for m in used)
+
+
+def sets_table() -> str:
+    """What the columns of the matrix are."""
+    cells = grid.read("matrix")
+    lines = [
+        "| column | data | encoder (parameters) | epochs | batch |",
+        "| --- | --- | --- | ---: | ---: |",
+    ]
+    for kind in matrix.SETS:
+        found = [c for c in cells.values() if c.get("method") and c["set"] == kind]
+        if not found:
+            continue
+        encoders = sorted({(c["encoder"], c["parameters"]) for c in found})
+        said = ", ".join(f"{e} ({n / 1e6:.2f} M)" for e, n in encoders)
+        batches = sorted({c["batch_size"] for c in found})
+        lines.append(
+            f"| {kind} | {matrix.SETS[kind][0]} | {said} | {found[0]['epochs']} | {' or '.join(map(str, batches))} |"
+        )
+    return "\n".join(lines)
 
 
 def images_table() -> str:
@@ -78,7 +145,10 @@ def images_table() -> str:
 def methods_table() -> str:
     """Every registered method, where it is from, and what it needs."""
     shown = measured()
-    lines = ["| name | family | paper | needs | k-NN | linear |", "| --- | --- | --- | --- | ---: | ---: |"]
+    lines = [
+        "| name | family | paper | needs | k-NN | linear | measured to work on |",
+        "| --- | --- | --- | --- | ---: | ---: | --- |",
+    ]
     for name in sorted(names(), key=lambda n: (lookup(n).family, n)):
         entry, row = lookup(name), shown.get(name)
         needs = [w for w in ("tokens", "index", "labels") if getattr(entry.cls.requires, w)]
@@ -86,7 +156,8 @@ def methods_table() -> str:
             (f"{row['knn']:.3f}", f"{row['linear_probe']:.3f}") if row else ("not shown", "not shown")
         )
         lines.append(
-            f"| `{name}` | {entry.family} | {entry.paper} | {', '.join(needs) or '–'} | {' | '.join(accuracies)} |"
+            f"| `{name}` | {entry.family} | {entry.paper} | {', '.join(needs) or '–'} | {' | '.join(accuracies)} "
+            f"| {', '.join(row['works']) if row else '–'} |"
         )
     return "\n".join(lines)
 
@@ -108,6 +179,8 @@ def code(thing: Any) -> str:
 
 PLACES: dict[str, Callable[[], str]] = {
     "images table": images_table,
+    "matrix table": matrix_table,
+    "matrix sets": sets_table,
     "demo table": demo_table,
     "methods table": methods_table,
     "method code": lambda: code(DIET),
@@ -133,3 +206,4 @@ def write() -> None:
 if __name__ == "__main__":
     write()
     print(images_table())
+    print(matrix_table())

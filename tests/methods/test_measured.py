@@ -166,7 +166,13 @@ def test_a_method_without_figures_is_not_shown(monkeypatch: pytest.MonkeyPatch) 
 def test_shipped_figures_are_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     row = {name: 0.5 for name in measured.Measured.__dataclass_fields__}
-    row |= {"status": "measured", "data": "digits", "encoder": "convnet", "code": "0" * 16}
+    row |= {
+        "status": "measured",
+        "data": "digits",
+        "encoder": "convnet",
+        "code": "0" * 16,
+        "works": ["table"],
+    }
     (tmp_path / "measured.json").write_text(json.dumps({"simclr": row}))
     monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
     measured._rows.cache_clear()

@@ -185,10 +185,10 @@ def test_a_negative_count_or_width_is_refused(name: str, option: str) -> None:
         ("swav", {"epsilon": 0.0}, "epsilon"),
         ("swav", {"iterations": 0}, "iterations"),
         ("swav", {"prototypes": 1}, "prototypes"),
-        ("swav", {"local_crops": -1}, "local_crops"),
+        ("swav", {"local_views": -1}, "local_views"),
         ("swav", {"queue": -1}, "queue"),
         ("swav", {"queue_from": 1.5}, "queue_from"),
-        ("dino", {"local_crops": -1}, "local_crops"),
+        ("dino", {"local_views": -1}, "local_views"),
         ("dino", {"prototypes": 1}, "prototypes"),
         ("dino", {"student_temperature": 0.0}, "student_temperature"),
         ("dino", {"teacher_temperature": 0.0}, "teacher_temperature"),
@@ -390,7 +390,7 @@ def swav(**options: Any) -> Any:
 
 
 def test_swav_no_crop_meets_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    method, inputs = swav(local_crops=3), samples(5)
+    method, inputs = swav(local_views=3), samples(5)
     scores = [method.prototypes(method.projector(method.encoder(x))).detach() for x in inputs]
 
     def which(found: Tensor) -> int:
@@ -410,7 +410,7 @@ def test_swav_no_crop_meets_its_own_code(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_swav_is_the_mean_over_large_crops_of_the_mean_over_the_other_crops() -> None:
-    method, inputs = swav(local_crops=2, temperature=0.2), samples(4)
+    method, inputs = swav(local_views=2, temperature=0.2), samples(4)
     with torch.no_grad():
         scores = [method.prototypes(method.projector(method.encoder(x))) for x in inputs]
         codes = [objectives.sinkhorn(s, epsilon=0.05, iterations=3) for s in scores[:2]]
@@ -481,8 +481,8 @@ def test_swav_prototypes_are_unit_after_a_step() -> None:
 
 
 @pytest.mark.parametrize("name", ["swav", "dino"])
-def test_local_crops_are_asked_for_and_learned_from(name: str) -> None:
-    method = make(name, local_crops=3)
+def test_local_views_are_asked_for_and_learned_from(name: str) -> None:
+    method = make(name, local_views=3)
     assert [branch.kind for branch in method.plan] == ["strong"] * 2 + ["local"] * 3
     inputs = [x.requires_grad_() for x in samples(5)]
     loss(method, inputs).backward()
@@ -524,7 +524,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("local", [0, 1, 4])
 def test_dino_pairs_every_crop_with_the_other_large_crops(local: int, compared: list[dict[str, Any]]) -> None:
-    method, inputs = dino(local_crops=local), samples(2 + local)
+    method, inputs = dino(local_views=local), samples(2 + local)
     step(method, inputs)
     outputs = [method.head(method.encoder(x)) for x in inputs]  # also the teacher's, at step 0
     pairs = [
@@ -536,7 +536,7 @@ def test_dino_pairs_every_crop_with_the_other_large_crops(local: int, compared: 
 
 
 def test_dino_centre_after_one_step_is_one_minus_momentum_of_the_mean_over_crops_and_batch() -> None:
-    method, inputs = dino(centre_momentum=0.8, local_crops=1), samples(3)
+    method, inputs = dino(centre_momentum=0.8, local_views=1), samples(3)
     with torch.no_grad():
         mean = torch.cat([method.teacher(x) for x in inputs[:2]]).mean(0)
     step(method, inputs)
@@ -545,7 +545,7 @@ def test_dino_centre_after_one_step_is_one_minus_momentum_of_the_mean_over_crops
 
 
 def test_dino_uses_the_centre_from_before_the_update(compared: list[dict[str, Any]]) -> None:
-    method = dino(local_crops=0)
+    method = dino(local_views=0)
     step(method, samples(2))
     assert all(torch.equal(c["centre"], torch.zeros(6)) for c in compared)
     assert torch.equal(method.centre.value, torch.zeros(6))
@@ -558,7 +558,7 @@ def test_dino_uses_the_centre_from_before_the_update(compared: list[dict[str, An
 
 
 def test_dino_is_the_mean_of_cross_entropies_from_centred_and_sharpened_teachers() -> None:
-    method, inputs = dino(local_crops=1, student_temperature=0.2, teacher_temperature=0.1), samples(3)
+    method, inputs = dino(local_views=1, student_temperature=0.2, teacher_temperature=0.1), samples(3)
     _drift(method)
     method.centre.value.normal_()
     with torch.no_grad():
@@ -574,7 +574,7 @@ def test_dino_is_the_mean_of_cross_entropies_from_centred_and_sharpened_teachers
 
 
 def test_dino_with_uniform_student_and_teacher_costs_log_k() -> None:
-    method = dino(prototypes=7, local_crops=2)
+    method = dino(prototypes=7, local_views=2)
     for head in (method.head, method.teacher.stages[1]):
         with torch.no_grad():
             head.prototypes.copy_(head.prototypes[:1].expand(7, -1))
@@ -588,7 +588,7 @@ def test_dino_keeps_the_teacher() -> None:
 
 
 def test_dino_teacher_temperature_follows_its_schedule(compared: list[dict[str, Any]]) -> None:
-    method = dino(local_crops=0, teacher_temperature=0.04, final_teacher_temperature=0.07)
+    method = dino(local_views=0, teacher_temperature=0.04, final_teacher_temperature=0.07)
     for now, expected in ((0, 0.04), (15, 0.055), (30, 0.07), (100, 0.07)):
         compared.clear()
         step(method, samples(2), Clock(now, 100, 0, 1))

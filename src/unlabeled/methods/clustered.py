@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from unlabeled.data.batch import Batch, View
 from unlabeled.methods.contract import Branch, Facts, Method, Output, check_range
+from unlabeled.methods.pairs import other_views
 from unlabeled.methods.recipe import Group, Recipe
 from unlabeled.methods.registry import register
 from unlabeled.objectives import sinkhorn, swapped_prediction
@@ -28,7 +31,7 @@ class SwAV(Method):
         encoder: Encoder,
         facts: Facts,
         *,
-        local_crops: int = 0,
+        local_views: int = 0,
         prototypes: int = 256,
         temperature: float = 0.1,
         epsilon: float = 0.05,
@@ -39,8 +42,8 @@ class SwAV(Method):
         width: int = 128,
     ) -> None:
         super().__init__(encoder, facts)
-        check_range(self.name, "local_crops", local_crops, 0)
-        self.plan = (Branch("strong"), Branch("strong"), *[Branch("local")] * local_crops)
+        check_range(self.name, "local_views", local_views, 0)
+        self.plan = (Branch("strong"), Branch("strong"), *[Branch("local")] * local_views)
         self.temperature = check_range(self.name, "temperature", temperature, 0, open_low=True)
         self.epsilon = check_range(self.name, "epsilon", epsilon, 0, open_low=True)
         self.iterations = int(check_range(self.name, "iterations", iterations, 1))
@@ -55,13 +58,9 @@ class SwAV(Method):
         embeddings = [self.projector(h) for h in joint(self.encoder, *views)]
         scores = [gather(self.prototypes(z)) for z in embeddings]
         self.seen = [z.detach() for z in embeddings[:2]]
-        losses = [
-            swapped_prediction(scores[v], codes, temperature=self.temperature)
-            for i, codes in enumerate(self.codes(scores[:2], clock))
-            for v in range(len(scores))
-            if v != i
-        ]
-        return Output({"swapped_prediction": torch.stack(losses).mean()}, tuple(embeddings))
+        loss = partial(swapped_prediction, temperature=self.temperature)
+        codes = self.codes(scores[:2], clock)
+        return Output({"swapped_prediction": other_views(loss, scores, codes)}, tuple(embeddings))
 
     @torch.no_grad()
     def codes(self, scores: list[Tensor], clock: Clock) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from unlabeled.data.batch import Batch, View
 from unlabeled.methods.contract import Branch, Facts, Method, Output, check_range
+from unlabeled.methods.pairs import other_views
 from unlabeled.methods.recipe import Group, Recipe
 from unlabeled.methods.registry import register
 from unlabeled.objectives import cosine_regression, dino
@@ -84,7 +86,7 @@ class DINO(Method):
         encoder: Encoder,
         facts: Facts,
         *,
-        local_crops: int = 4,
+        local_views: int = 4,
         prototypes: int = 1024,
         student_temperature: float = 0.1,
         teacher_temperature: float = 0.04,
@@ -96,12 +98,12 @@ class DINO(Method):
         norm: bool = True,
     ) -> None:
         super().__init__(encoder, facts)
-        check_range(self.name, "local_crops", local_crops, 0)
+        check_range(self.name, "local_views", local_views, 0)
         large = {"low": 0.4}
         self.plan = (
             Branch("strong", 1, options=large),
             Branch("strong", 2, options=large),
-            *[Branch("local")] * local_crops,
+            *[Branch("local")] * local_views,
         )
         self.student_temperature = check_range(
             self.name, "student_temperature", student_temperature, 0, open_low=True
@@ -124,19 +126,13 @@ class DINO(Method):
         students = [self.head(h) for h in features]
         teachers = self.seen = self.teacher.each(*views[:2])
         temperature = self.teacher_temperature(clock)
-        losses = [
-            dino(
-                s,
-                t,
-                self.centre.value,
-                student_temperature=self.student_temperature,
-                teacher_temperature=temperature,
-            )
-            for a, t in enumerate(teachers)
-            for b, s in enumerate(students)
-            if a != b
-        ]
-        return Output({"dino": torch.stack(losses).mean()}, features[:2])
+        loss = partial(
+            dino,
+            center=self.centre.value,
+            student_temperature=self.student_temperature,
+            teacher_temperature=temperature,
+        )
+        return Output({"dino": other_views(loss, students, teachers)}, features[:2])
 
     def after_step(self, clock: Clock) -> None:
         self.centre.update(torch.cat(self.seen))

@@ -40,13 +40,16 @@ class Measured:
     seconds: float
     code: str
     """hash of the code that was measured"""
+    works: tuple[str, ...] = ()
+    """kinds of data on which the matrix of methods shows it better than its untrained encoder"""
 
 
 @cache
 def _rows() -> dict[str, Measured]:
     if not FILE.exists():
         return {}
-    return {name: Measured(**row) for name, row in json.loads(FILE.read_text()).items()}
+    rows = json.loads(FILE.read_text())
+    return {name: Measured(**{**row, "works": tuple(row.get("works", ()))}) for name, row in rows.items()}
 
 
 def measured(name: str) -> Measured | None:

@@ -125,6 +125,7 @@ def table() -> list[dict[str, Any]]:
                 "linear_probe": shown.linear_probe if shown else None,
                 "untrained_knn": shown.untrained_knn if shown else None,
                 "raw_knn": shown.raw_knn if shown else None,
+                "works": ", ".join(shown.works) if shown else "",
             }
         )
     return rows

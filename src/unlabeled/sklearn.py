@@ -1,0 +1,338 @@
+"""The library as scikit-learn estimators: they go into pipelines, grids and cross-validation.
+
+    from unlabeled.sklearn import SelfSupervisedEncoder, SemiSupervisedClassifier
+
+    model = make_pipeline(SelfSupervisedEncoder(method="vicreg"), LogisticRegression())
+    model = SemiSupervisedClassifier()            # y == -1 is unlabelled
+
+What is fitted is kept as the bytes of a run folder, so that `save` and `load` need no pickle; `pickle`
+and `joblib` work as with any estimator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.semi_supervised import LabelSpreading
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from unlabeled import api
+from unlabeled.errors import OptionError, RunError
+from unlabeled.run import Run, raw_features
+
+FILES = ("run.yaml", "encoder.yaml", "encoder.safetensors", "method.yaml", "method.safetensors")
+"""what of a run folder an estimator keeps"""
+
+
+class _Fitted(BaseEstimator):
+    """What both estimators share: reading X, training, and a run kept as bytes."""
+
+    def _read(self, X: Any, *, reset: bool) -> Any:
+        """X as the library reads it. Rows of numbers become a table with named columns."""
+        if self.modality != "table":
+            return X
+        if hasattr(X, "columns") or hasattr(X, "column_names"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        import pyarrow as pa
+
+        X = validate_data(
+            self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1
+        )
+        if np.iscomplexobj(X):
+            raise ValueError("Complex data not supported")
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
+        return pa.table({str(name): X[:, i] for i, name in enumerate(names)})
+
+    def _train(self, verb: str, data: Any, **more: Any) -> None:
+        said = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as quiet:
+            if not self.verbose:
+                quiet.enter_context(contextlib.redirect_stderr(said))
+            run = getattr(api, verb)(
+                data,
+                method=self.method,
+                encoder=self.encoder,
+                modality=self.modality,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                lr=self.lr,
+                seed=int(check_random_state(self.random_state).randint(2**31)),
+                out=Path(folder) / "run",
+                on_collapse="warn",
+                **(self.method_options or {}),
+                **more,
+            )
+            self.files_ = {name: (run.path / name).read_bytes() for name in FILES}
+            self._loaded = run
+
+    def _run(self) -> Run:
+        """The fitted run, opened again from its bytes after unpickling."""
+        check_is_fitted(self)
+        if getattr(self, "_loaded", None) is None:
+            with tempfile.TemporaryDirectory() as folder:
+                self._write(Path(folder))
+                self._loaded = Run(folder)
+        return self._loaded
+
+    def _write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self.files_.items():
+            (folder / name).write_bytes(content)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes what was fitted as a run folder, which `ul.load` reads too: plain data, no pickle."""
+        check_is_fitted(self)
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()):
+            raise OptionError(f"{folder} holds something already: give a new or an empty folder")
+        self._write(folder)
+        return folder
+
+    @classmethod
+    def _restored(cls, folder: str | Path) -> Any:
+        folder = Path(folder)
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
+            raise RunError(f"{folder} is no saved estimator: it has no {missing[0]}")
+        run = Run(folder)
+        config = run.config
+        options = dict(config["method"])
+        made = cls(
+            method=options.pop("name"),
+            encoder=config["encoder"],
+            modality=run.modality.name,
+            epochs=config["epochs"],
+            batch_size=config["batch_size"],
+            lr=config["lr"],
+            method_options=options or None,
+        )
+        made.files_ = {name: (folder / name).read_bytes() for name in FILES}
+        made._loaded = run
+        columns = getattr(run.modality, "columns", None)
+        if columns is not None:
+            made.n_features_in_ = len(columns)
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_loaded"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = self.modality == "text"
+        tags.input_tags.categorical = self.modality == "table"
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+
+class SelfSupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _Fitted):
+    """Learns an encoder from rows without labels; `transform` gives their embeddings.
+
+    Args:
+        method: a self-supervised method by name (`unlabeled methods` lists them).
+        encoder: an encoder by name, or a dict with its options; None: the modality's default.
+        modality: the kind of data; "table" takes arrays and data frames (numbers, categories, dates, missing
+            values), the others what `ul.pretrain` takes.
+        epochs: passes over the data; None: chosen from its size.
+        batch_size: rows in a step; None: the method's.
+        lr: learning rate; None: the method's.
+        method_options: a dict of the method's own options.
+        random_state: a number for the same result every time.
+        verbose: say what is going on, on stderr.
+
+    Attributes:
+        n_features_in_, feature_names_in_: as in scikit-learn (tables).
+        files_: the fitted run folder, file by file.
+    """
+
+    def __init__(
+        self,
+        method: str = "vicreg",
+        *,
+        encoder: str | dict[str, Any] | None = None,
+        modality: str = "table",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        method_options: dict[str, Any] | None = None,
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.method = method
+        self.encoder = encoder
+        self.modality = modality
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.method_options = method_options
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> SelfSupervisedEncoder:
+        """Trains on X; `y` is ignored."""
+        self._train("pretrain", self._read(X, reset=True))
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """(rows, dim) float32 embeddings."""
+        check_is_fitted(self)
+        table = self._run().embed(self._read(X, reset=False))
+        column = table["embedding"].combine_chunks()
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, -1)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SelfSupervisedEncoder:
+        """What `save` wrote."""
+        return cls._restored(folder)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._run().encoder.dim
+
+
+class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
+    """A classifier from a few labelled rows and many unlabelled ones: y == -1 (or None, NaN) is unlabelled.
+
+    Args:
+        method: "supervised" trains a network on the labelled rows; "label_spreading" (Zhou et al. 2003) spreads
+            their labels over the neighbours of every row, among the embeddings of `init` or else the
+            prepared input.
+        init: a fitted `SelfSupervisedEncoder` to start from, or a run folder; None: from scratch.
+        neighbours: how many neighbours labels spread to ("label_spreading").
+        encoder, modality, epochs, batch_size, lr, method_options, random_state, verbose: as for
+            `SelfSupervisedEncoder`.
+
+    Attributes:
+        classes_: the known classes, without the mark of unlabelled rows.
+        n_features_in_, feature_names_in_: as in scikit-learn (tables).
+    """
+
+    def __init__(
+        self,
+        method: str = "supervised",
+        *,
+        init: Any = None,
+        neighbours: int = 7,
+        encoder: str | dict[str, Any] | None = None,
+        modality: str = "table",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        method_options: dict[str, Any] | None = None,
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.method = method
+        self.init = init
+        self.neighbours = neighbours
+        self.encoder = encoder
+        self.modality = modality
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.method_options = method_options
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> SemiSupervisedClassifier:
+        """Trains on X, of which y says the classes of some rows."""
+        data = self._read(X, reset=True)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        y = column_or_1d(y, warn=True)
+        unknown = np.array([_is_unlabelled(value) for value in y])
+        if len(y) != len(X):
+            raise ValueError(f"X has {len(X)} rows and y has {len(y)}: one class a row, -1 where unknown")
+        check_classification_targets(y[~unknown])
+        self.classes_, codes = np.unique(y[~unknown], return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes among the labelled rows, "
+                f"found {len(self.classes_)} class"
+            )
+        if self.method == "label_spreading":
+            labels = np.full(len(y), -1)
+            labels[~unknown] = codes
+            self._spread(data, labels)
+        else:
+            names = [None if u else str(value) for value, u in zip(y, unknown, strict=True)]
+            self._train("finetune", data, labels=names, init=self._start())
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(rows, classes) probabilities, in the order of `classes_`."""
+        check_is_fitted(self)
+        data = self._read(X, reset=False)
+        if self.method == "label_spreading":
+            return self.spreading_.predict_proba(self._features(data))
+        table = self._run().predict(data)
+        return np.stack([table[f"probability_{name}"].to_numpy() for name in self.classes_], axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable known class of every row."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def _start(self) -> Run | None:
+        if self.init is None or isinstance(self.init, str | Path):
+            return None if self.init is None else Run(self.init)
+        return self.init._run()
+
+    def _spread(self, data: Any, labels: np.ndarray) -> None:
+        from unlabeled import modalities
+
+        start = self._start()
+        self.modality_ = (
+            start.modality if start is not None else modalities.detect(data, self.modality).measure(data)
+        )
+        self.start_ = None if start is None else start.encoder
+        z = self._features(data)
+        self.spreading_ = LabelSpreading(kernel="knn", n_neighbors=min(self.neighbours, len(z) - 1))
+        self.spreading_.fit(z, labels)
+
+    def _features(self, data: Any) -> np.ndarray:
+        from unlabeled.data.rows import features
+
+        source = self.modality_.read(data)
+        z = (
+            raw_features(self.modality_, source)
+            if self.start_ is None
+            else features(self.start_, source, prepare=self.modality_.plain)
+        )
+        return z.numpy().astype(np.float64)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes what was fitted as a run folder, which `ul.load` reads too: plain data, no pickle."""
+        if self.method == "label_spreading":
+            raise OptionError(
+                "label spreading keeps its rows, not a network: there is no run to save; use joblib, or fit again"
+            )
+        return super().save(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SemiSupervisedClassifier:
+        """What `save` wrote. Classes that are all whole numbers, or all numbers, are numbers again."""
+        made: SemiSupervisedClassifier = cls._restored(folder)
+        names = np.array(made._run().classes)
+        for kind in (np.int64, np.float64):
+            with contextlib.suppress(ValueError):
+                numbers = names.astype(kind)
+                if [str(n) for n in numbers] == names.tolist():
+                    made.classes_ = np.sort(numbers)
+                    return made
+        made.classes_ = np.sort(names)
+        return made
+
+
+def _is_unlabelled(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return value is None
+    return bool(value == -1 or value != value)

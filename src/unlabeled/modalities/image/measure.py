@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from unlabeled.data.cache import Unreadable, threads, whole
+from unlabeled.data.collection import Collection
 from unlabeled.errors import DataError, OptionError
-from unlabeled.modalities.image.find import Collection, open_collection
+from unlabeled.modalities.image.find import load, open_collection
 from unlabeled.modalities.image.prepare import OVERSHOOT
 from unlabeled.modalities.image.stack import Stack, open_stack
 
@@ -150,7 +151,7 @@ def _look_at_collection(collection: Collection) -> list[Glance]:
 def _attempt(collection: Collection, places: list[int], failed: dict[int, str]) -> list[Glance]:
     def look(i: int) -> Glance | Unreadable:
         try:
-            picture = collection.load(i, LARGEST_SIZE)
+            picture = load(collection, i, LARGEST_SIZE)
         except Unreadable as error:
             return error
         return _glance(picture.pixels, picture.height, picture.width)

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from unlabeled.data.cache import Mapped, Unreadable, prepare, threads, whole
+from unlabeled.data.collection import Collection
 from unlabeled.data.source import Skipped, Source
 from unlabeled.errors import DataError
-from unlabeled.modalities.image.find import Collection, open_collection
+from unlabeled.modalities.image.find import load, open_collection
 from unlabeled.modalities.image.measure import check_finite
 from unlabeled.modalities.image.prepare import Preparation
 from unlabeled.modalities.image.stack import Stack, open_stack
@@ -117,7 +118,7 @@ class CollectionSource(Source):
 
     def _make(self, i: int) -> np.ndarray:
         assert self.collection is not None
-        found = self.collection.load(i, max(self.preparation.height, self.preparation.width))
+        found = load(self.collection, i, max(self.preparation.height, self.preparation.width))
         x = self.preparation.apply(found.pixels[None])[0]
         if self.eight_bit and x.dtype != torch.uint8:
             x = (x * 255).round().to(torch.uint8)

@@ -1227,4 +1227,4 @@ def test_real_photographs_in_parquet() -> None:
     assert found.labels is not None and sorted(set(found.labels)) == list(range(10))
     with io.BytesIO(pq.read_table(path, columns=["image"])["image"][9_999].as_py()) as file:
         expected = np.asarray(Pil.open(file))
-    np.testing.assert_array_equal(find.load(found, 9_999, 32).pixels, expected)
+    np.testing.assert_array_equal(find.to_picture(found.open(9_999), 32).pixels, expected)

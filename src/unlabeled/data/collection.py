@@ -18,6 +18,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import numpy as np
 import torch
 
-from unlabeled.data.cache import Unreadable
+from unlabeled.data.cache import Unreadable, threads, whole
 from unlabeled.errors import DataError, OptionError, nearest
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -91,6 +92,7 @@ class Collection(ABC):
 
 
 Handle = TypeVar("Handle")
+T = TypeVar("T")
 
 
 class PerProcess(Generic[Handle]):
@@ -442,6 +444,48 @@ def _open_items(data: Any, kind: Kind, labels: bool, label: str | None, key: str
     keys = [str(i) if key is None else str(data[i][key]) for i in range(count)]
     what = f"{count:,} {kind.plural} in a data set ({type(data).__name__})"
     return Items(data, item_column(first, kind), what, said, keys)
+
+
+def look_at(collection: Collection, look: Callable[[Any], T], sample: int) -> list[T]:
+    """What `look` says of up to `sample` samples spread evenly, each opened; of others where it can read none.
+
+    `DataError`: it can read nothing in the whole collection.
+    """
+    count = len(collection)
+    chosen = spread(count, sample)
+    failed: dict[int, str] = {}
+    found = _looked(collection, look, chosen, failed)
+    if not found:
+        # the whole sample is unreadable: the set is only refused when everything in it is
+        left = iter(sorted(set(range(count)) - set(chosen)))
+        while not found and (more := list(islice(left, sample))):
+            found = _looked(collection, look, more, failed)
+    whole(failed, count, collection.what, collection.keys.__getitem__)
+    return found
+
+
+def spread(count: int, sample: int) -> list[int]:
+    """Up to `sample` places spread evenly over `count`."""
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, sample))})
+
+
+def _looked(
+    collection: Collection, look: Callable[[Any], T], places: list[int], failed: dict[int, str]
+) -> list[T]:
+    def attempt(i: int) -> T | Unreadable:
+        try:
+            return look(collection.open(i))
+        except Unreadable as error:
+            return error
+
+    found = []
+    with ThreadPoolExecutor(threads()) as pool:
+        for i, one in zip(places, pool.map(attempt, places), strict=True):
+            if isinstance(one, Unreadable):
+                failed[i] = str(one)
+            else:
+                found.append(one)
+    return found
 
 
 # what somebody else's data sets hold

@@ -29,11 +29,6 @@ def open_collection(data: Any, *, labels: bool = False) -> Collection:
     return collection.open_collection(data, KIND, labels=labels)
 
 
-def load(found: Collection, i: int, side: int) -> Picture:
-    """Picture i, perhaps reduced as long as its shorter side stays over twice `side`; or `Unreadable`."""
-    return to_picture(found.open(i), side)
-
-
 def to_picture(value: Any, side: int) -> Picture:
     """A picture out of a PIL image, array, tensor, open file, encoded bytes, {"bytes", "path"}, or path."""
     try:

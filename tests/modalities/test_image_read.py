@@ -23,7 +23,7 @@ from PIL import Image as Pil
 from PIL import ImageOps
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from unlabeled.data import cache
+from unlabeled.data import cache, collection
 from unlabeled.data.labels import read_labels
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError, OptionError
@@ -1026,10 +1026,10 @@ def test_workers_read_one_archive_at_once(
 
 
 def test_what_is_open_is_not_shared_with_a_forked_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    handle: find.PerProcess[object] = find.PerProcess()
+    handle: collection.PerProcess[object] = collection.PerProcess()
     mine = handle.get(object)
     assert handle.get(object) is mine
-    monkeypatch.setattr(find.os, "getpid", lambda: -1)
+    monkeypatch.setattr(collection.os, "getpid", lambda: -1)
     assert handle.get(object) is not mine
 
 
@@ -1222,9 +1222,9 @@ def test_real_photographs_in_parquet() -> None:
     assert (modality.size, modality.bands, modality.patch) == ((32, 32), 3, 4)
     np.testing.assert_allclose(modality.mean, [0.49, 0.48, 0.45], atol=0.02)
     np.testing.assert_allclose(modality.std, [0.25, 0.24, 0.26], atol=0.02)
-    collection = find.open_collection(path, labels=True)
-    assert len(collection) == 10_000 and collection.keys[0].startswith("test/")
-    assert collection.labels is not None and sorted(set(collection.labels)) == list(range(10))
+    found = find.open_collection(path, labels=True)
+    assert len(found) == 10_000 and found.keys[0].startswith("test/")
+    assert found.labels is not None and sorted(set(found.labels)) == list(range(10))
     with io.BytesIO(pq.read_table(path, columns=["image"])["image"][9_999].as_py()) as file:
         expected = np.asarray(Pil.open(file))
-    np.testing.assert_array_equal(collection.load(9_999, 32).pixels, expected)
+    np.testing.assert_array_equal(find.to_picture(found.open(9_999), 32).pixels, expected)

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from unlabeled.data.collection import describe
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.modalities.contract import Changed, Modality
-from unlabeled.modalities.image.find import describe
 from unlabeled.modalities.image.recognise import array_shape
 from unlabeled.modalities.image.stack import array_file
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 
-from unlabeled.data.cache import Unreadable, threads, whole
+from unlabeled.data.collection import Collection, look_at, spread
 from unlabeled.errors import DataError, OptionError
-from unlabeled.modalities.image.find import Collection, open_collection
+from unlabeled.modalities.image.find import open_collection, to_picture
 from unlabeled.modalities.image.prepare import OVERSHOOT
 from unlabeled.modalities.image.stack import Stack, open_stack
 
@@ -117,7 +114,7 @@ def auto_patch(height: int, width: int) -> int | None:
 
 def _look_at_stack(stack: Stack) -> list[Glance]:
     check_finite(stack)
-    return [_glance(stack.rows(slice(i, i + 1))[0]) for i in _spread(len(stack))]
+    return [_glance(stack.rows(slice(i, i + 1))[0]) for i in spread(len(stack), SAMPLE)]
 
 
 def check_finite(stack: Stack) -> None:
@@ -134,36 +131,11 @@ def check_finite(stack: Stack) -> None:
 
 
 def _look_at_collection(collection: Collection) -> list[Glance]:
-    count = len(collection)
-    chosen = _spread(count)
-    failed: dict[int, str] = {}
-    glances = _attempt(collection, chosen, failed)
-    if not glances:
-        # the whole sample is unreadable: the set is only refused when everything in it is
-        left = iter(sorted(set(range(count)) - set(chosen)))
-        while not glances and (more := list(islice(left, SAMPLE))):
-            glances = _attempt(collection, more, failed)
-    whole(failed, count, collection.what, collection.keys.__getitem__)
-    return glances
+    def look(value: Any) -> Glance:
+        found = to_picture(value, LARGEST_SIZE)
+        return _glance(found.pixels, found.height, found.width)
 
-
-def _attempt(collection: Collection, places: list[int], failed: dict[int, str]) -> list[Glance]:
-    def look(i: int) -> Glance | Unreadable:
-        try:
-            picture = collection.load(i, LARGEST_SIZE)
-        except Unreadable as error:
-            return error
-        return _glance(picture.pixels, picture.height, picture.width)
-
-    def all_of() -> Iterator[Glance]:
-        with ThreadPoolExecutor(threads()) as pool:
-            for i, found in zip(places, pool.map(look, places), strict=True):
-                if isinstance(found, Unreadable):
-                    failed[i] = str(found)
-                else:
-                    yield found
-
-    return list(all_of())
+    return look_at(collection, look, SAMPLE)
 
 
 def _glance(pixels: np.ndarray, height: int | None = None, width: int | None = None) -> Glance:
@@ -183,10 +155,6 @@ def _glance(pixels: np.ndarray, height: int | None = None, width: int | None = N
         values.mean(axis=0),
         np.square(values).mean(axis=0),
     )
-
-
-def _spread(count: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, SAMPLE))})
 
 
 def _bands(glances: list[Glance], *, as_stored: bool) -> int:

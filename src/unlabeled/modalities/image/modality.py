@@ -16,7 +16,7 @@ from unlabeled.errors import OptionError, nearest
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image import encoders, views
-from unlabeled.modalities.image.find import ACCEPTED
+from unlabeled.modalities.image.find import KIND
 from unlabeled.modalities.image.measure import auto_patch, measure
 from unlabeled.modalities.image.prepare import Preparation
 from unlabeled.modalities.image.read import read
@@ -43,7 +43,7 @@ class Image(Modality):
     """
 
     name: ClassVar[str] = "image"
-    accepts: ClassVar[str] = ACCEPTED
+    accepts: ClassVar[str] = KIND.accepted
     default_encoder: ClassVar[str] = "convnet"
     token_encoder: ClassVar[str] = "vit"
 

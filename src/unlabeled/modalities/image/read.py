@@ -1,17 +1,15 @@
 """Opens data as a source of images that all have the same form.
 
 A stack (an array) stays where it is and is prepared as it is fetched. A collection (files, an
-archive, somebody's data set) is decoded once, into a memory-mapped cache where that fits; where it
-does not, everything is still decoded once at opening, so that what is unreadable is known before a
-run begins, and again whenever it is fetched.
+archive, somebody's data set) is decoded once where that can be kept (`data/decoded.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,13 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
-from unlabeled.data.cache import Mapped, Unreadable, prepare, threads, whole
-from unlabeled.data.source import Skipped, Source
+from unlabeled.data.cache import Unreadable
+from unlabeled.data.collection import Collection
+from unlabeled.data.decoded import Decoded, objects
+from unlabeled.data.source import Source
 from unlabeled.errors import DataError
-from unlabeled.modalities.image.find import Collection, open_collection
+from unlabeled.modalities.image.find import open_collection, to_picture
 from unlabeled.modalities.image.measure import check_finite
 from unlabeled.modalities.image.prepare import Preparation
 from unlabeled.modalities.image.stack import Stack, open_stack
@@ -46,7 +45,7 @@ def read(
     stack = open_stack(data, labels=labels)
     if stack is not None:
         return StackSource(stack, preparation)
-    return CollectionSource(open_collection(data, labels=labels), preparation, eight_bit, cache)
+    return open_pictures(open_collection(data, labels=labels), preparation, eight_bit, cache)
 
 
 class StackSource(Source):
@@ -58,82 +57,42 @@ class StackSource(Source):
         _check_values(stack, preparation)
         self.keys = [str(i) for i in range(len(stack))]
         self.index = np.arange(len(stack))
-        self.labels = _objects(stack.labels)
+        self.labels = None if stack.labels is None else objects(stack.labels)
         self.skipped = []
         self.description = stack.what + _scale_said(preparation, str(stack.array.dtype))
-        self.fingerprint = _mix(stack.fingerprint, preparation)
+        said = f"{stack.fingerprint}\0{_form(preparation)}"
+        self.fingerprint = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
     def fetch(self, positions: Sequence[int] | np.ndarray) -> Images:
         """(n, bands, height, width) at the stored size, uint8 or float32 in [0, 1]."""
         return self.preparation.apply(self.stack.rows(np.asarray(positions, dtype=np.int64)))
 
 
-class CollectionSource(Source):
+def open_pictures(
+    collection: Collection, preparation: Preparation, eight_bit: bool, cache: Path | None = None
+) -> Decoded:
     """Pictures of a collection: from memory or the cache, or decoded as they are fetched."""
+    source = Decoded(
+        collection,
+        partial(_row, preparation=preparation, eight_bit=eight_bit),
+        shape=(preparation.bands, preparation.height, preparation.width),
+        dtype=np.dtype(np.uint8 if eight_bit else np.float32),
+        form=_form(preparation, eight_bit),
+        cache=cache,
+    )
+    source.description += _scale_said(preparation, "")
+    return source
 
-    def __init__(
-        self, collection: Collection, preparation: Preparation, eight_bit: bool, cache: Path | None = None
-    ) -> None:
-        self.preparation, self.eight_bit = preparation, eight_bit
-        count = len(collection)
-        self.collection: Collection | None = collection
-        self.fingerprint = _mix(collection.fingerprint or "unknown", preparation, eight_bit)
-        made = prepare(
-            self._make,
-            count,
-            shape=(preparation.bands, preparation.height, preparation.width),
-            dtype=np.dtype(np.uint8 if eight_bit else np.float32),
-            name=None if collection.fingerprint is None else self.fingerprint,
-            folder=cache,
-        )
-        whole(made.failed, count, collection.what, collection.keys.__getitem__)
-        self.rows: Mapped | np.ndarray | None = made.rows
-        self.decoded = made.rows is not None
-        self.index = np.array([i for i in range(count) if i not in made.failed], dtype=np.int64)
-        self.keys = [collection.keys[i] for i in self.index]
-        self.labels = (
-            None if collection.labels is None else _objects([collection.labels[i] for i in self.index])
-        )
-        self.skipped = [Skipped(collection.keys[i], why) for i, why in made.failed.items()]
-        self.description = f"{collection.what}; {made.how}" + _scale_said(preparation, "")
-        if made.rows is not None:
-            self.collection = None  # its pictures are not needed any more, nor need workers get them
-        if collection.fingerprint is None:
-            self.fingerprint = _mix(_content(made.rows, self.keys), preparation, eight_bit)
 
-    def fetch(self, positions: Sequence[int] | np.ndarray) -> Images:
-        """(n, bands, height, width) at the stored size, uint8 or float32 in [0, 1].
-
-        `DataError`: a picture that could be read when the source was opened no longer can.
-        """
-        places = self.index[np.asarray(positions, dtype=np.int64)]
-        if self.rows is not None:
-            rows = self.rows.array if isinstance(self.rows, Mapped) else self.rows
-            return torch.from_numpy(rows[places])
-        if get_worker_info() is not None or len(places) < 4:
-            return torch.from_numpy(np.stack([self._again(i) for i in places]))
-        with ThreadPoolExecutor(threads()) as pool:
-            return torch.from_numpy(np.stack(list(pool.map(self._again, places))))
-
-    def _make(self, i: int) -> np.ndarray:
-        assert self.collection is not None
-        found = self.collection.load(i, max(self.preparation.height, self.preparation.width))
-        x = self.preparation.apply(found.pixels[None])[0]
-        if self.eight_bit and x.dtype != torch.uint8:
-            x = (x * 255).round().to(torch.uint8)
-        elif not self.eight_bit and x.dtype == torch.uint8:
-            x = x.float() / 255
-        return x.numpy()
-
-    def _again(self, i: int) -> np.ndarray:
-        try:
-            return self._make(int(i))
-        except Unreadable as error:
-            assert self.collection is not None
-            raise DataError(
-                f"{self.collection.keys[int(i)]} could be read when the data was opened and no longer can "
-                f"({error}): restore it, then continue the run"
-            ) from error
+def _row(value: Any, *, preparation: Preparation, eight_bit: bool) -> np.ndarray:
+    """(bands, height, width) of one picture, as the cache holds it."""
+    found = to_picture(value, max(preparation.height, preparation.width))
+    x = preparation.apply(found.pixels[None])[0]
+    if eight_bit and x.dtype != torch.uint8:
+        x = (x * 255).round().to(torch.uint8)
+    elif not eight_bit and x.dtype == torch.uint8:
+        x = x.float() / 255
+    return x.numpy()
 
 
 def _check_values(stack: Stack, preparation: Preparation) -> None:
@@ -169,23 +128,7 @@ def _scale_said(preparation: Preparation, dtype: str) -> str:
     return f"; values rescaled a band from {low:.4g} … {high:.4g} to 0 … 1, what lies outside is clipped"
 
 
-def _objects(labels: Sequence[Any] | None) -> np.ndarray | None:
-    if labels is None:
-        return None
-    out = np.empty(len(labels), dtype=object)
-    out[:] = labels
-    return out
-
-
-def _mix(*parts: Any) -> str:
+def _form(*parts: Any) -> str:
     said = [astuple(part) if isinstance(part, Preparation) else part for part in parts]
     # which multi-band files can be read depends on tifffile being there
-    said += [FORM, find_spec("tifffile") is not None]
-    return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
-
-
-def _content(rows: Mapped | np.ndarray | None, keys: Sequence[str]) -> str:
-    digest = hashlib.blake2b("\n".join(keys).encode("utf-8", "surrogateescape"), digest_size=16)
-    if isinstance(rows, np.ndarray):
-        digest.update(np.ascontiguousarray(rows).data)
-    return digest.hexdigest()
+    return repr([*said, FORM, find_spec("tifffile") is not None])

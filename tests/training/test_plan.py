@@ -10,7 +10,7 @@ import pytest
 
 from unlabeled.errors import OptionError
 from unlabeled.methods import Recipe
-from unlabeled.training.plan import RATES, Plan, resolve, seconds
+from unlabeled.training.plan import RATES, WHOLE_STEPS, Plan, resolve, seconds
 
 
 def plan(
@@ -135,3 +135,16 @@ def test_times(text: Any, total: float | None) -> None:
 def test_what_is_no_time_is_refused(text: Any) -> None:
     with pytest.raises(OptionError, match="max_time"):
         seconds(text)
+
+
+def test_data_that_cannot_be_taken_apart_is_one_batch() -> None:
+    made, said = plan(rows=2708, whole=True)
+    assert (made.batch_size, made.per_epoch, made.steps) == (2708, 1, WHOLE_STEPS)
+    assert made.lr == Recipe().lr  # not scaled to a batch that nobody chose
+    assert any("one step over the whole" in line for line in said)
+
+
+def test_another_batch_of_data_that_cannot_be_taken_apart_is_refused() -> None:
+    with pytest.raises(OptionError, match="leave batch_size= out"):
+        plan(rows=2708, whole=True, batch_size=256)
+    assert plan(rows=2708, whole=True, batch_size=2708)[0].batch_size == 2708

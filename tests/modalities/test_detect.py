@@ -19,32 +19,16 @@ import unlabeled as ul
 from unlabeled.errors import DataError, OptionError
 from unlabeled.modalities import MODALITIES, detect
 
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "the",
-    "lazy",
-    "dog",
-    "and",
-    "then",
-    "goes",
-    "home",
-    "to",
-    "sleep",
-    "in",
-    "its",
-    "den",
-    "number",
-]
+WORDS = (
+    "the quick brown fox jumps over the lazy dog",
+    "and then it goes home to sleep",
+    "in a den that has no number at all",
+)
 
 
 def sentences(count: int) -> list[str]:
     rng = np.random.default_rng(0)
-    return [" ".join(rng.choice(WORDS, 14)) + f" {i}" for i in range(count)]
+    return [" ".join(rng.permutation(WORDS)) + f" {i}" for i in range(count)]
 
 
 def frame(rows: int = 40) -> pd.DataFrame:

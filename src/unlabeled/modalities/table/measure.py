@@ -204,7 +204,7 @@ def _categories(name: str, cells: pa.ChunkedArray, *, chosen: bool = False) -> l
     missing = 1 - known / len(cells)
     single = int((counts == 1).sum())
     if single > SINGLE * known and not chosen:
-        return f"most of its {known:,} values occur once: an identifier or free text"
+        return f"{single:,} of its {known:,} cells hold what no other holds: an identifier or free text"
     least = max(2, math.ceil(known / SELDOM))
     frequent = np.flatnonzero(counts >= least)
     if not len(frequent):

@@ -100,14 +100,16 @@ def texts(cells: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
 def parsed(cells: pa.ChunkedArray, kind: Form) -> np.ndarray | None:
     """Text read as numbers or ISO 8601 dates: what `numbers` gives, None where some cell is neither that nor
     empty."""
-    held = pc.utf8_trim_whitespace(cells.cast(pa.large_string()))
-    held = pc.if_else(pc.equal(held, ""), pa.scalar(None, pa.large_string()), held)
+    codes, distinct = texts(cells)
+    distinct = pc.if_else(pc.equal(distinct, ""), pa.scalar(None, distinct.type), distinct)
     targets = [pa.timestamp("ms"), pa.timestamp("ms", "UTC")] if kind == "date" else [pa.float64()]
     for target in targets:
         try:
-            return numbers(held.cast(target))
+            distinct[:2].cast(target)  # most text is neither: that shows at once
+            found = numbers(pa.chunked_array([distinct.cast(target)]))
         except pa.ArrowInvalid:
             continue
+        return np.append(found, np.nan)[codes]  # the last for missing cells, whose code is −1
     return None
 
 

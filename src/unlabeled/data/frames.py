@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,26 +29,35 @@ def is_frame(data: Any) -> bool:
 
 
 def _in_memory(data: Any) -> bool:
-    root = type(data).__module__.split(".")[0]
-    return root in ("pandas", "polars", "pyarrow", "datasets") and (
-        hasattr(data, "columns") or hasattr(data, "column_names")
+    # asked of the type: some tables look their columns up only when asked for them
+    return _library(data) in ("pandas", "polars", "pyarrow", "datasets") and (
+        hasattr(type(data), "columns") or hasattr(type(data), "column_names")
     )
 
 
-def read_frame(data: Any, *, rows: int | None = None) -> pa.Table:
-    """The table that `data` is, or its first `rows` rows.
+def _library(data: Any) -> str:
+    return type(data).__module__.split(".")[0]
 
-    Columns have text as names. A pandas index that is not 0, 1, 2, … becomes a column. In csv and tsv files
-    empty cells and the usual words for a missing value (NA, NaN, null, ?, …) are missing.
-    `DataError`: not a table, not readable, no rows, no columns, two columns of one name.
+
+def read_frame(data: Any, *, rows: int | None = None, text: Collection[str] = ()) -> pa.Table:
+    """The table that `data` is, or its first `rows` rows: of a large file no more than these are read.
+
+    Columns have text as names. A pandas index that is not 0, 1, 2, … becomes a column (see `index_columns`);
+    the classes of a Hugging Face data set get their names. In csv and tsv files empty cells and the usual
+    words for a missing value (NA, NaN, null, ?, …) are missing; a .csv file may use semicolons, tabs or bars.
+    `text`: columns of a csv or tsv file that are text whatever they look like (a code such as 007).
+    `DataError`: not a table, not readable, no rows, no columns, two columns of one name, text that is not UTF-8.
     """
     import pyarrow as pa
 
     try:
-        table = (
-            _from_path(Path(data).expanduser()) if isinstance(data, str | os.PathLike) else _from_memory(data)
-        )
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(data, str | os.PathLike):
+            table = _from_path(Path(data).expanduser(), rows, text)
+        else:
+            table = _from_memory(data, rows)
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DataError(f"{told(data)} cannot be read as a table ({error})") from error
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
@@ -58,8 +69,8 @@ def read_frame(data: Any, *, rows: int | None = None) -> pa.Table:
     return table if rows is None else table.slice(0, rows)
 
 
-def _from_path(path: Path) -> pa.Table:
-    import pyarrow.csv
+def _from_path(path: Path, rows: int | None, text: Collection[str]) -> pa.Table:
+    import pyarrow as pa
     import pyarrow.feather
     import pyarrow.json
     import pyarrow.parquet
@@ -68,39 +79,117 @@ def _from_path(path: Path) -> pa.Table:
         raise DataError(f"there is no file {str(path)!r} (looked in {Path.cwd()})")
     name = path.name.lower()
     if name.endswith((".csv", ".tsv")):
-        return pyarrow.csv.read_csv(
-            path,
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter="\t" if name.endswith(".tsv") else ",", newlines_in_values=True
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(null_values=list(MISSING), strings_can_be_null=True),
-        )
+        return _from_csv(path, rows, text)
     if name.endswith((".parquet", ".pq")):
-        return pyarrow.parquet.read_table(path)
+        if rows is None:
+            return pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            return pa.Table.from_batches(islice(file.iter_batches(batch_size=rows), 1), file.schema_arrow)
     if name.endswith((".jsonl", ".ndjson")):
-        return pyarrow.json.read_json(path)
+        if rows is None:
+            return pyarrow.json.read_json(path)
+        with pyarrow.json.open_json(path) as reader:
+            return _first(reader, rows)
     if name.endswith((".feather", ".arrow")):
-        return pyarrow.feather.read_table(path)
+        # where it is not compressed, a memory map: only what is used is read
+        return pyarrow.feather.read_table(path, memory_map=True)
     raise DataError(f"{path} is no table that can be read here: give {FORMS}")
 
 
-def _from_memory(data: Any) -> pa.Table:
+def _from_csv(path: Path, rows: int | None, text: Collection[str]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    options = {
+        "parse_options": pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            null_values=[space + word for word in MISSING for space in ("", " ")],
+            strings_can_be_null=True,
+            column_types={space + name: pa.string() for name in text for space in ("", " ")},
+        ),
+    }
+    if rows is None:
+        table = pyarrow.csv.read_csv(path, **options)
+    else:
+        with pyarrow.csv.open_csv(path, **options) as reader:
+            table = _first(reader, rows)
+    table = table.rename_columns([name.strip() for name in table.column_names])
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pa.types.is_binary(kind):
+            raise DataError(
+                f"column {name!r} of {path} holds bytes that are not UTF-8: save the file as UTF-8"
+            )
+    return table
+
+
+def _delimiter(path: Path) -> str:
+    """What stands between two cells: of a .csv file without commas what its first two lines share as often."""
+    if path.name.lower().endswith(".tsv"):
+        return "\t"
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first, second = file.readline(), file.readline()
+    if "," not in first:
+        for mark in (";", "\t", "|"):
+            if mark in first and first.count(mark) == second.count(mark):
+                return mark
+    return ","
+
+
+def _first(batches: Iterable[Any], rows: int) -> pa.Table:
+    """The first batches that hold `rows` rows together."""
     import pyarrow as pa
 
-    root = type(data).__module__.split(".")[0]
-    if root == "pandas":
-        renamed = data.rename(columns=str)
+    held: list[Any] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(map(len, held)) >= rows:
+            break
+    return pa.Table.from_batches(held)
+
+
+def _from_memory(data: Any, rows: int | None) -> pa.Table:
+    import pyarrow as pa
+
+    library = _library(data)
+    if library == "pandas":
+        renamed = (data if rows is None else data.head(rows)).rename(columns=str)
         plain = type(data.index).__name__ == "RangeIndex"
-        return pa.Table.from_pandas(renamed, preserve_index=not plain).replace_schema_metadata(None)
-    if root == "polars":
-        return (data.collect() if hasattr(data, "collect") else data).to_arrow()
-    if root == "datasets":
-        return data.with_format("arrow")[:]
+        return pa.Table.from_pandas(renamed, preserve_index=not plain)
+    if library == "polars":
+        few = data if rows is None else data.head(rows)
+        return (few.collect() if hasattr(few, "collect") else few).to_arrow()
+    if library == "datasets":
+        return _from_hugging_face(data, rows)
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
         return data
     raise DataError(f"{told(data)} is no table that can be read here: give {FORMS}")
+
+
+def _from_hugging_face(data: Any, rows: int | None) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(data, dict):
+        raise DataError(f"{told(data)} holds several data sets ({', '.join(data)}): give one of them")
+    if not hasattr(data, "__len__"):
+        raise DataError(
+            f"{told(data)} is a stream, which has no length: give a data set that is not streamed"
+        )
+    table = data.with_format("arrow")[: len(data) if rows is None else rows]
+    for place, (name, feature) in enumerate((data.features or {}).items()):
+        if type(feature).__name__ == "ClassLabel":
+            codes = table[name].combine_chunks().cast(pa.int64())
+            codes = pa.array([c if c is not None and c >= 0 else None for c in codes.to_pylist()], pa.int64())
+            named = pa.DictionaryArray.from_arrays(codes, pa.array(feature.names, pa.string()))
+            table = table.set_column(place, name, named)
+    return table.replace_schema_metadata(None)
+
+
+def index_columns(table: pa.Table) -> list[str]:
+    """Which columns of a table that was read are the index of a pandas frame, not something measured."""
+    said = table.schema.pandas_metadata or {}
+    return [name for name in said.get("index_columns", ()) if name in table.column_names]
 
 
 def column(table: pa.Table, name: str, what: str) -> list[Any]:
@@ -114,7 +203,8 @@ def fingerprint(table: pa.Table) -> str:
     """Changes when a value, a column's name or its type does."""
     import pyarrow as pa
 
-    digest = hashlib.blake2b(str(table.schema.remove_metadata()).encode(), digest_size=16)
+    table = table.replace_schema_metadata(None)
+    digest = hashlib.blake2b(str(table.schema).encode(), digest_size=16)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
@@ -126,4 +216,4 @@ def told(data: Any) -> str:
     """What the data is, for a message."""
     if isinstance(data, str | os.PathLike):
         return str(data)
-    return f"this {type(data).__module__.split('.')[0]} {type(data).__name__}"
+    return f"this {_library(data)} {type(data).__name__}"

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -170,7 +171,14 @@ def finetune(
     return _train("finetune", dict(locals()))
 
 
-def _train(verb: str, asked: dict[str, Any]) -> Run:
+def train(verb: Callable[..., Run], data: Any, **asked: Any) -> Run:
+    """As `verb`, which is `pretrain` or `finetune`, but without a report: for those who keep only the encoder."""
+    defaults = {n: p.default for n, p in inspect.signature(verb).parameters.items() if n != "method_options"}
+    own = {name: asked.pop(name) for name in list(asked) if name not in defaults}
+    return _train(verb.__name__, {**defaults, **asked, "data": data, "method_options": own}, report=False)
+
+
+def _train(verb: str, asked: dict[str, Any], *, report: bool = True) -> Run:
     entry, options = _method(asked["method"], asked["method_options"], verb)
     if asked["on_collapse"] not in ("stop", "warn"):
         raise OptionError(f"on_collapse must be 'stop' or 'warn', not {asked['on_collapse']!r}")
@@ -232,9 +240,10 @@ def _train(verb: str, asked: dict[str, Any]) -> Run:
                 f"{folder} could not be written ({error}); its last.ckpt holds the whole run: free some space "
                 "and resume"
             ) from error
-        from unlabeled.report import run_report
+        if report:
+            from unlabeled.report import run_report
 
-        run_report(folder)
+            run_report(folder)
         if not ended.finished:
             _say(
                 f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on"

@@ -15,6 +15,7 @@ import contextlib
 import csv
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,18 @@ class Run:
             return Run(self.config["init"]).untrained()
         return self._build(None).eval()
 
+    @cached_property
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Weight (classes, dim) and bias (classes,) of the layer from features to classes."""
+        if self.classes is None:
+            raise RunError(
+                f"{self.path} was trained without classes: use finetune with labels to get a classifier"
+            )
+        held = read_tensors(self.path / "method.safetensors")
+        if not {"classifier.weight", "classifier.bias"} <= held.keys():
+            raise RunError(f"{self.path / 'method.safetensors'} holds no classifier")
+        return held["classifier.weight"], held["classifier.bias"]
+
     def embed(
         self,
         data: Any,
@@ -152,15 +165,9 @@ class Run:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        if self.classes is None:
-            raise RunError(
-                f"{self.path} was trained without classes: use finetune with labels to get a classifier"
-            )
+        classes = self.classes or []
+        weight, bias = self.classifier
         check_positive("batch_size", batch_size)
-        held = read_tensors(self.path / "method.safetensors")
-        if not {"classifier.weight", "classifier.bias"} <= held.keys():
-            raise RunError(f"{self.path / 'method.safetensors'} holds no classifier")
-        weight, bias = held["classifier.weight"], held["classifier.bias"]
         source = self.read(data)
         z = features(
             self.encoder, source, prepare=self.modality.plain, device=pick_device(device), size=batch_size
@@ -169,9 +176,9 @@ class Run:
         columns: dict[str, Any] = {
             "index": source.index,
             "key": list(source.keys),
-            "label": [self.classes[c] for c in probabilities.argmax(axis=1)],
+            "label": [classes[c] for c in probabilities.argmax(axis=1)],
         }
-        columns |= {f"probability_{name}": probabilities[:, c] for c, name in enumerate(self.classes)}
+        columns |= {f"probability_{name}": probabilities[:, c] for c, name in enumerate(classes)}
         table = pa.table(columns)
         if output is not None:
             Path(output).parent.mkdir(parents=True, exist_ok=True)

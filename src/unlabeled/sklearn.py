@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,26 +46,31 @@ class _Fitted(BaseEstimator):
             return X
         import pyarrow as pa
 
+        least = 2 if reset else 1
         X = validate_data(
-            self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1
+            self,
+            X,
+            reset=reset,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=least,
+            ensure_min_features=least,
         )
-        if np.iscomplexobj(X):
-            raise ValueError("Complex data not supported")
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
         return pa.table({str(name): X[:, i] for i, name in enumerate(names)})
 
-    def _train(self, verb: str, data: Any, **more: Any) -> None:
+    def _train(self, verb: Callable[..., Run], data: Any, rows: int, **more: Any) -> None:
         said = io.StringIO()
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as quiet:
             if not self.verbose:
                 quiet.enter_context(contextlib.redirect_stderr(said))
-            run = getattr(api, verb)(
+            run = api.train(
+                verb,
                 data,
                 method=self.method,
                 encoder=self.encoder,
                 modality=self.modality,
                 epochs=self.epochs,
-                batch_size=self.batch_size,
+                batch_size=None if self.batch_size is None else min(self.batch_size, rows),
                 lr=self.lr,
                 seed=int(check_random_state(self.random_state).randint(2**31)),
                 out=Path(folder) / "run",
@@ -72,7 +79,7 @@ class _Fitted(BaseEstimator):
                 **more,
             )
             self.files_ = {name: (run.path / name).read_bytes() for name in FILES}
-            self._loaded = run
+            self._loaded = _whole(run)
 
     def _run(self) -> Run:
         """The fitted run, opened again from its bytes after unpickling."""
@@ -80,7 +87,7 @@ class _Fitted(BaseEstimator):
         if getattr(self, "_loaded", None) is None:
             with tempfile.TemporaryDirectory() as folder:
                 self._write(Path(folder))
-                self._loaded = Run(folder)
+                self._loaded = _whole(Run(folder))
         return self._loaded
 
     def _write(self, folder: Path) -> None:
@@ -179,7 +186,7 @@ class SelfSupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _
 
     def fit(self, X: Any, y: Any = None) -> SelfSupervisedEncoder:
         """Trains on X; `y` is ignored."""
-        self._train("pretrain", self._read(X, reset=True))
+        self._train(api.pretrain, data := self._read(X, reset=True), _rows(data))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -188,6 +195,11 @@ class SelfSupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _
         table = self._run().embed(self._read(X, reset=False))
         column = table["embedding"].combine_chunks()
         return column.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, -1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # embeddings are float32 whatever X is
+        return tags
 
     @classmethod
     def load(cls, folder: str | Path) -> SelfSupervisedEncoder:
@@ -249,9 +261,18 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
+        if len(y) != _rows(data):
+            raise ValueError(
+                f"X has {_rows(data)} rows and y has {len(y)}: one class a row, -1 where unknown"
+            )
         unknown = np.array([_is_unlabelled(value) for value in y])
-        if len(y) != len(X):
-            raise ValueError(f"X has {len(X)} rows and y has {len(y)}: one class a row, -1 where unknown")
+        if unknown.any() and len(set(y[~unknown].tolist())) == 1 and {-1} == set(y[unknown].tolist()):
+            warnings.warn(
+                f"y holds -1 and one class only ({y[~unknown][0]!r}): they are taken as two classes, and no row as "
+                "unlabelled; with rows of a second class, -1 means unlabelled",
+                stacklevel=2,
+            )
+            unknown[:] = False
         check_classification_targets(y[~unknown])
         self.classes_, codes = np.unique(y[~unknown], return_inverse=True)
         if len(self.classes_) < 2:
@@ -264,8 +285,8 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
             labels[~unknown] = codes
             self._spread(data, labels)
         else:
-            names = [None if u else str(value) for value, u in zip(y, unknown, strict=True)]
-            self._train("finetune", data, labels=names, init=self._start())
+            names = [None if u else _name(value) for value, u in zip(y, unknown, strict=True)]
+            self._train(api.finetune, data, int((~unknown).sum()), labels=names, init=self._start())
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -275,11 +296,12 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         if self.method == "label_spreading":
             return self.spreading_.predict_proba(self._features(data))
         table = self._run().predict(data)
-        return np.stack([table[f"probability_{name}"].to_numpy() for name in self.classes_], axis=1)
+        return np.stack([table[f"probability_{_name(c)}"].to_numpy() for c in self.classes_], axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable known class of every row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def _start(self) -> Run | None:
         if self.init is None or isinstance(self.init, str | Path):
@@ -330,6 +352,22 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
                     return made
         made.classes_ = np.sort(names)
         return made
+
+
+def _whole(run: Run) -> Run:
+    """The run with everything read, so that its folder may go."""
+    if run.classes is not None:
+        _ = run.classifier
+    return run
+
+
+def _rows(data: Any) -> int:
+    return int(data.num_rows) if hasattr(data, "num_rows") else len(data)
+
+
+def _name(value: Any) -> str:
+    """A class as text; -1 as text alone would be read as no class."""
+    return f"class {value}" if str(value) == "-1" else str(value)
 
 
 def _is_unlabelled(value: Any) -> bool:

@@ -177,6 +177,12 @@ def code(thing: Any) -> str:
     return f"```python\n{inspect.getsource(inspect.unwrap(thing)).rstrip()}\n```"
 
 
+def module(path: str) -> str:
+    """A file of the modalities, whole."""
+    text = (ROOT / "src" / "unlabeled" / "modalities" / path).read_text()
+    return f"`src/unlabeled/modalities/{path}`:\n\n```python\n{text.rstrip()}\n```"
+
+
 PLACES: dict[str, Callable[[], str]] = {
     "images table": images_table,
     "matrix table": matrix_table,
@@ -184,6 +190,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "demo table": demo_table,
     "methods table": methods_table,
     "method code": lambda: code(DIET),
+    "modality code": lambda: module("series/modality.py"),
     "objective code": lambda: code(objectives.diet),
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "benchmarks.md"]

@@ -26,7 +26,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import CheckpointError, DataError, OptionError, RunError, nearest
 from unlabeled.methods import Entry, Facts, Method, lookup
 from unlabeled.modalities.contract import Modality
-from unlabeled.parts.encoder import Encoder
+from unlabeled.parts.encoder import Encoder, Wrapped
 from unlabeled.run import Run, read_yaml, say_skipped, write_skipped, write_tensors, write_yaml
 from unlabeled.training.engine import Engine
 from unlabeled.training.fit import Machine, fit
@@ -425,8 +425,9 @@ def _encoder(
         if asked is not None and asked != spec:
             raise OptionError("init= brings its own encoder: leave encoder= out")
         # a copy: the run that is continued stays what it is
-        own = copy.deepcopy(start.own)
-        return Run(start.path, encoder=own).encoder.train(), spec, own
+        built = copy.deepcopy(start.encoder).train()
+        own = built.module if isinstance(built, Wrapped) else built
+        return built, spec, None if start.own is None else own
     if isinstance(asked, nn.Module):
         return modality.adopt(asked), {"name": "custom"}, asked
     named = _named("encoder", asked)

@@ -28,10 +28,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from unlabeled import api
 from unlabeled.errors import OptionError, RunError
-from unlabeled.run import Run, raw_features
+from unlabeled.run import Run, raw_features, read_yaml, write_yaml
 
 FILES = ("run.yaml", "encoder.yaml", "encoder.safetensors", "method.yaml", "method.safetensors")
 """what of a run folder an estimator keeps"""
+ABOUT = "estimator.yaml"
+"""what `save` writes beside them: parameters, names of features, classes"""
 
 
 class _Fitted(BaseEstimator):
@@ -102,31 +104,29 @@ class _Fitted(BaseEstimator):
         if folder.exists() and any(folder.iterdir()):
             raise OptionError(f"{folder} holds something already: give a new or an empty folder")
         self._write(folder)
+        params = {name: v for name, v in self.get_params(deep=False).items() if name != "init"}
+        about = {"estimator": type(self).__name__, "params": params}
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if (value := getattr(self, name, None)) is not None:
+                about[name] = value.tolist() if isinstance(value, np.ndarray) else value
+        write_yaml(folder / ABOUT, about)
         return folder
 
     @classmethod
     def _restored(cls, folder: str | Path) -> Any:
         folder = Path(folder)
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise RunError(f"{folder} is no saved estimator: it has no {missing[0]}")
-        run = Run(folder)
-        config = run.config
-        options = dict(config["method"])
-        made = cls(
-            method=options.pop("name"),
-            encoder=config["encoder"],
-            modality=run.modality.name,
-            epochs=config["epochs"],
-            batch_size=config["batch_size"],
-            lr=config["lr"],
-            method_options=options or None,
-        )
+        for name in (*FILES, ABOUT):
+            if not (folder / name).is_file():
+                raise RunError(f"{folder} is no saved estimator: it has no {name}")
+        about = read_yaml(folder / ABOUT)
+        if about.pop("estimator", None) != cls.__name__:
+            raise RunError(f"{folder} holds another estimator than {cls.__name__}")
+        made = cls(**about.pop("params"))
         made.files_ = {name: (folder / name).read_bytes() for name in FILES}
-        made._loaded = run
-        columns = getattr(run.modality, "columns", None)
-        if columns is not None:
-            made.n_features_in_ = len(columns)
+        made._loaded = _whole(Run(folder))
+        for name, value in about.items():
+            listed = np.array(value, dtype=object if name == "feature_names_in_" else None)
+            setattr(made, name, listed if isinstance(value, list) else value)
         return made
 
     def __getstate__(self) -> dict[str, Any]:
@@ -294,7 +294,10 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         check_is_fitted(self)
         data = self._read(X, reset=False)
         if self.method == "label_spreading":
-            return self.spreading_.predict_proba(self._features(data))
+            with np.errstate(invalid="ignore"):
+                found = self.spreading_.predict_proba(self._features(data))
+            # no label reaches a row all of whose neighbours are as far from any: the classes as often as labelled
+            return np.where(np.isfinite(found).all(axis=1, keepdims=True), found, self.prior_)
         table = self._run().predict(data)
         return np.stack([table[f"probability_{_name(c)}"].to_numpy() for c in self.classes_], axis=1)
 
@@ -318,7 +321,9 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         self.start_ = None if start is None else start.encoder
         z = self._features(data)
         self.spreading_ = LabelSpreading(kernel="knn", n_neighbors=min(self.neighbours, len(z) - 1))
-        self.spreading_.fit(z, labels)
+        with np.errstate(invalid="ignore"):
+            self.spreading_.fit(z, labels)
+        self.prior_ = np.bincount(labels[labels >= 0]) / (labels >= 0).sum()
 
     def _features(self, data: Any) -> np.ndarray:
         from unlabeled.data.rows import features
@@ -341,16 +346,8 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
 
     @classmethod
     def load(cls, folder: str | Path) -> SemiSupervisedClassifier:
-        """What `save` wrote. Classes that are all whole numbers, or all numbers, are numbers again."""
+        """What `save` wrote."""
         made: SemiSupervisedClassifier = cls._restored(folder)
-        names = np.array(made._run().classes)
-        for kind in (np.int64, np.float64):
-            with contextlib.suppress(ValueError):
-                numbers = names.astype(kind)
-                if [str(n) for n in numbers] == names.tolist():
-                    made.classes_ = np.sort(numbers)
-                    return made
-        made.classes_ = np.sort(names)
         return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
@@ -59,7 +60,7 @@ def read_frame(data: Any, *, rows: int | None = None, text: Collection[str] = ()
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DataError(f"{told(data)} cannot be read as a table ({error})") from error
-    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
     if twice:
         raise DataError(f"{told(data)} has several columns called {twice[0]!r}: give each its own name")
     if not table.num_columns or not table.num_rows:
@@ -189,7 +190,8 @@ def _from_hugging_face(data: Any, rows: int | None) -> pa.Table:
 def index_columns(table: pa.Table) -> list[str]:
     """Which columns of a table that was read are the index of a pandas frame, not something measured."""
     said = table.schema.pandas_metadata or {}
-    return [name for name in said.get("index_columns", ()) if name in table.column_names]
+    names = table.column_names
+    return [name for name in said.get("index_columns", ()) if name in names]
 
 
 def column(table: pa.Table, name: str, what: str) -> list[Any]:

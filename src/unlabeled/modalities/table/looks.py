@@ -29,18 +29,23 @@ class Look:
 
 OPTIONS = tuple(Look.__dataclass_fields__)
 
-SCARF = 0.6
-"""share of the cells drawn anew (Bahri et al. 2021, arXiv 2106.15147)"""
+# SCARF (Bahri et al. 2021, arXiv 2106.15147) draws 0.6 of the cells of one of two views anew. Methods here make
+# both views of a pair strong, and two views with 0.6 have a sixth of their cells in common. Tried with SimCLR and
+# the MLP (150 to 200 steps, 3,000 rows, one seed): letters, nearest neighbours, 0.73 untrained: 0.69 with 0.6, 0.73
+# with 0.3, 0.72 with 0.2; Adult, 0.82 untrained: 0.83 and 0.84. With 0.3 half of the cells are in common.
+SHARE = 0.3
+NOISE = 0.05
 LOOKS: Mapping[tuple[str, int], Look] = {
     ("raw", 0): Look(),
-    ("weak", 0): Look(share=0.1, noise=0.05),
+    ("weak", 0): Look(share=0.1, noise=NOISE),
     # what is hidden is to be told from what is shown: both as they are
     ("weak", 1): Look(),
-    ("strong", 0): Look(share=SCARF),
-    # column subsets (Ucar et al. 2021, arXiv 2110.04361), beside which one view is corrupted
-    ("strong", 1): Look(low=0.5, high=0.9, noise=0.05),
-    ("strong", 2): Look(share=0.3, low=0.7, noise=0.05),
-    ("local", 0): Look(low=0.2, high=0.4, noise=0.05),
+    ("strong", 0): Look(share=SHARE, noise=NOISE),
+    # a subset of the columns (SubTab, Ucar et al. 2021, arXiv 2110.04361) against more corruption; letters with
+    # this pair in SimCLR: 0.72, with subsets of half to nine tenths in both views 0.69
+    ("strong", 1): Look(share=0.1, low=0.6, noise=NOISE),
+    ("strong", 2): Look(share=0.4, noise=NOISE),
+    ("local", 0): Look(low=0.2, high=0.4, noise=NOISE),
 }
 
 

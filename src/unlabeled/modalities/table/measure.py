@@ -20,7 +20,7 @@ ROWS = 500_000
 """rows that are fitted, spread evenly over the table"""
 KNOTS = 256
 """of a numeric column, where there are not too many columns"""
-ALL_KNOTS = 65_536
+ALL_KNOTS = 32_768
 """of all columns together, so that what is saved stays small"""
 CATEGORIES = 256
 """values of a column that have a code of their own; further ones share one"""
@@ -45,13 +45,12 @@ class Asked:
 
     def check(self, table: pa.Table, what: str) -> None:
         """Refuses columns that are not there, or of which two things were said."""
+        known = set(table.column_names)
         for option in ("categorical", "numeric", "ignore", "columns", "label", "key"):
             given = getattr(self, option)
             for name in (given,) if isinstance(given, str) else given or ():
-                if name not in table.column_names:
-                    raise OptionError(
-                        f"{option}={name!r}: {what} has no such column; {nearest(name, table.column_names)}"
-                    )
+                if name not in known:
+                    raise OptionError(f"{option}={name!r}: {what} has no such column; {nearest(name, known)}")
         twice = [name for name in self.categorical if name in self.numeric]
         if twice:
             raise OptionError(f"column {twice[0]!r} is in categorical and in numeric: choose one")
@@ -73,7 +72,8 @@ def measure(data: Any, asked: Asked, scaling: str) -> dict[str, Any]:
         table = table.take(np.linspace(0, len(table) - 1, ROWS).astype(np.int64))
     columns: list[Column] = []
     left_out: dict[str, str] = {}
-    for name in table.column_names:
+    names = table.column_names
+    for name in names:
         if name in (asked.label, asked.key):
             continue
         if name in asked.ignore or (asked.columns is not None and name not in asked.columns):
@@ -81,7 +81,7 @@ def measure(data: Any, asked: Asked, scaling: str) -> dict[str, Any]:
         elif name in index and name not in (asked.columns or ()):
             left_out[name] = "the index of the frame"
         else:
-            found = fit(name, table[name], asked, len(table.column_names))
+            found = fit(name, table[name], asked, len(names))
             if isinstance(found, str):
                 left_out[name] = found
             else:
@@ -116,7 +116,7 @@ def fit(name: str, cells: pa.ChunkedArray, asked: Asked, among: int) -> list[Col
         return "all its cells are missing"
     if held == "other":
         return f"it holds {cells.type}"
-    knots = min(KNOTS, max(16, ALL_KNOTS // among))
+    knots = min(KNOTS, max(32, ALL_KNOTS // among))
     if name in asked.numeric:
         read = parsed(cells, "number") if held == "text" else None
         if read is None and held not in ("number", "boolean"):

@@ -54,7 +54,8 @@ class TableSource(Source):
         self.keys = [keys[i] for i in self.index]
         self.labels = _labels(table, label, self.index) if labels else None
         self.skipped = [Skipped(keys[i], "every cell is missing") for i in np.flatnonzero(~there)]
-        unknown = [name for name in table.column_names if name not in {*known, *index_columns(table)}]
+        known.update(index_columns(table))
+        unknown = [name for name in table.column_names if name not in known]
         self.description = _described(self.x, columns, left_out, unknown, noticed, what)
         digest = hashlib.blake2b("\n".join(self.keys).encode("utf-8", "surrogateescape"), digest_size=16)
         digest.update(np.ascontiguousarray(self.x).data)
@@ -70,12 +71,13 @@ def _prepared(
     table: pa.Table, columns: Sequence[Column], scaling: str, what: str
 ) -> tuple[np.ndarray, Noticed]:
     """(rows, columns) float32, and what was found that training did not see, which is said in one warning."""
-    gone = [c.of for c in columns if c.of not in table.column_names]
+    names = set(table.column_names)
+    gone = [c.of for c in columns if c.of not in names]
     if gone:
         more = f" (and {len(set(gone)) - 1} more)" if len(set(gone)) > 1 else ""
         raise DataError(
             f"{what} has no column {gone[0]!r}{more}, which the preparation was fitted to: "
-            f"{nearest(gone[0], table.column_names)}"
+            f"{nearest(gone[0], names)}"
         )
     noticed = Noticed()
     x = np.empty((len(table), len(columns)), np.float32)

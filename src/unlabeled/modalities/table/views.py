@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from unlabeled.data.draws import Draws
@@ -50,10 +50,10 @@ class Marginals:
 def change(x: Float[Tensor, "n columns"], branch: Branch, draws: Draws, marginals: Marginals) -> Changed:
     """The view of a batch that `branch` asks for.
 
-    `strong` 0 draws 0.6 of the cells anew, each from its column's own values (SCARF, Bahri et al. 2021, arXiv
-    2106.15147); `strong` 1 shows half to nine tenths of the columns, `strong` 2 seven tenths and more with 0.3
-    of the cells drawn anew (column subsets: SubTab, Ucar et al. 2021, arXiv 2110.04361); `local` shows a fifth to
-    two fifths; `weak` 0 draws a tenth of the cells anew, `weak` 1 changes nothing.
+    `strong` 0 draws 0.3 of the cells anew, each from its column's own values (SCARF, Bahri et al. 2021, arXiv
+    2106.15147, with both views of a pair corrupted). `strong` 1 draws a tenth anew and shows six tenths of the
+    cells or more (column subsets: SubTab, Ucar et al. 2021, arXiv 2110.04361), `strong` 2 draws four tenths anew.
+    `local` shows a fifth to two fifths, `weak` 0 draws a tenth anew, `weak` 1 changes nothing.
 
     Options: `share` of the cells drawn anew (that of each row, rounded, is exact), `low` and `high`, the share
     of its known cells a row keeps, `noise` added to scaled numbers. A row always keeps a known cell.
@@ -69,7 +69,10 @@ def change(x: Float[Tensor, "n columns"], branch: Branch, draws: Draws, marginal
         own = draws.child("corrupt")
         wanted = (_column(made.share, x) * count).round()
         replaced = _rank(own.uniform(count)) < wanted
-        y = _unless_empty(torch.where(replaced, marginals.draw(own.child("values")), y), x)
+        drawn = torch.where(replaced, marginals.draw(own.child("values")), x)
+        # a row that would be left without a known cell stays what it was
+        replaced &= ~drawn.isnan().all(dim=1, keepdim=True)
+        y = torch.where(replaced, drawn, x)
     if possible(made.noise):
         noise = draws.child("noise").normal(count) * _column(made.noise, x)
         y = torch.where(marginals.numeric.to(x.device), y + noise, y)
@@ -91,9 +94,3 @@ def _column(amount: Amount, x: Tensor) -> Float[Tensor, "*n 1"]:
 def _rank(drawn: Float[Tensor, "n columns"]) -> Tensor:
     """The place of each number among those of its row."""
     return drawn.argsort(dim=1).argsort(dim=1)
-
-
-def _unless_empty(y: Tensor, x: Tensor) -> Tensor:
-    """`y`, but a row without a known cell stays what it was."""
-    empty: Bool[Tensor, "n 1"] = y.isnan().all(dim=1, keepdim=True)
-    return torch.where(empty, x, y)

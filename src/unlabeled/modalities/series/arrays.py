@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,13 @@ def is_array(data: Any) -> bool:
     return isinstance(data, np.ndarray | torch.Tensor | list | tuple)
 
 
-def from_arrays(data: Any, layout: Layout) -> Recordings:
+def from_arrays(data: Any, layout: Layout, strict: bool = False) -> Recordings:
     """The recordings of arrays in memory or in a file.
 
     `DataError`: no numbers, another number of axes, names in an .npz file that say nothing.
     """
     if isinstance(data, str | os.PathLike):
-        return _from_file(Path(data).expanduser(), layout)
+        return _from_file(Path(data).expanduser(), layout, strict)
     if isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.dtype == object):
         return _from_list(list(data))
     array = as_array(data)
@@ -94,21 +95,21 @@ def _from_list(items: Sequence[Any]) -> Recordings:
 # files
 
 
-def _from_file(path: Path, layout: Layout) -> Recordings:
+def _from_file(path: Path, layout: Layout, strict: bool) -> Recordings:
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r} (looked in {Path.cwd()})")
     try:
         if path.suffix.lower() == ".npy":
             return _stacked(Mapped(path.absolute()), path.name, layout)
         with np.load(path, allow_pickle=False) as archive:
-            return _from_npz(archive, path, layout)
+            return _from_npz(archive, path, layout, strict)
     except DataError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not an array file that can be read ({error})") from error
 
 
-def _from_npz(archive: Any, path: Path, layout: Layout) -> Recordings:
+def _from_npz(archive: Any, path: Path, layout: Layout, strict: bool) -> Recordings:
     held = splits_of(archive.files)
     if not held:
         raise DataError(
@@ -122,6 +123,10 @@ def _from_npz(archive: Any, path: Path, layout: Layout) -> Recordings:
     chosen = [layout.split] if layout.split is not None else list(held)
     parts = {split: _part(archive, held[split], path, layout) for split in chosen}
     labels = {split: _labels(archive, split, len(parts[split]), path, layout) for split in chosen}
+    if strict and layout.label is not None and all(said is None for said in labels.values()):
+        raise DataError(
+            f"{path.name} has no array of labels {layout.label!r}: {nearest(layout.label, archive.files)}"
+        )
     if len(chosen) == 1:
         found = parts[chosen[0]]
         found.labels = labels[chosen[0]]
@@ -162,17 +167,13 @@ def _part(archive: Any, stem: str, path: Path, layout: Layout) -> Recordings:
         raise DataError(
             f"{path.name}: {stem}_ptr must rise from 0 to the {len(values):,} steps of {stem}_values"
         )
-    series = [as_channels(values[a:b].T) for a, b in zip(ptr[:-1], ptr[1:], strict=True)]
+    series = [as_channels(values[a:b].T) for a, b in pairwise(ptr.tolist())]
     return Recordings(series, [str(i) for i in range(len(series))], f"{path.name}[{stem!r}]")
 
 
 def _labels(archive: Any, split: str, count: int, path: Path, layout: Layout) -> list[Any] | None:
     names = (layout.label,) if layout.label is not None else LABELS
     held = [name for base in names for name in (base, f"{base}_{split}") if name in archive.files]
-    if layout.label is not None and not held:
-        raise DataError(
-            f"{path.name} has no array of labels {layout.label!r}: {nearest(layout.label, archive.files)}"
-        )
     fitting = next((name for name in held if archive[name].shape == (count,)), None)
     if held and fitting is None:
         shapes = Counter(str(archive[name].shape) for name in held)

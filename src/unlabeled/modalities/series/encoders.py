@@ -22,7 +22,7 @@ from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder, mean
 
-STEPS = 96
+STEPS = 64
 """steps to which the stem of the convolutional net brings a series, about"""
 
 
@@ -50,10 +50,10 @@ def build(name: str, *, standardise: Standardise, length: int, patch: int, **opt
 class DilatedNet(Encoder):
     """Residual blocks of convolutions that look twice as far with every block (Yue et al. 2022, arXiv 2106.10466).
 
-    A stem that halves long series as often as it takes to about STEPS steps (`stride` is by how much),
-    `depth` blocks of `width` channels, each two convolutions of three taps with GELU. Features are `dim`
-    numbers: the mean and the largest value over the steps that are there. A missing value goes in as 0 with a
-    mark; steps after a series' own end are zero in every layer, as beyond the edge. `tokens` are the last steps:
+    A stem that brings long series to about STEPS steps (`stride`: how many become one), then `depth` blocks of
+    `width` channels, each two convolutions of three taps after GELU. Features are `dim` numbers: the mean and
+    the largest value over the steps that are there. A missing value goes in as 0 with a mark beside it; steps
+    after a series' own end are zero in every layer, as they are beyond the edge. `tokens` are the last steps:
     they can be looked at, but not left out.
     """
 
@@ -62,7 +62,7 @@ class DilatedNet(Encoder):
         standardise: Standardise,
         *,
         length: int,
-        width: int = 96,
+        width: int = 64,
         depth: int = 6,
         dim: int = 256,
         stride: int | None = None,
@@ -76,9 +76,9 @@ class DilatedNet(Encoder):
         self.spec = {"name": "dilated", "width": width, "depth": depth, "dim": dim, "stride": stride}
         self.dim, self.stride = dim, stride
         self.standardise = standardise
-        self.stem = nn.Conv1d(2 * standardise.channels, width, 2 * stride + 1, stride=stride, padding=stride)
+        self.stem = nn.Conv1d(2 * standardise.channels, width, 2 * stride + 1, stride, padding=stride)
         self.blocks = nn.ModuleList(DilatedBlock(width, 2**i) for i in range(depth))
-        self.last = nn.Linear(width, dim // 2)
+        self.last = nn.Conv1d(width, dim // 2, 1)
 
     def encode(
         self,
@@ -93,41 +93,34 @@ class DilatedNet(Encoder):
         z = self.standardise(x)
         z = F.pad(z, (0, -z.shape[2] % self.stride), value=torch.nan)
         within = torch.arange(z.shape[2], device=z.device) < lengths(z)[:, None]
-        marks = z.isnan() & within[:, None]
+        marks = (z.isnan() & within[:, None]).to(z.dtype)
         seen = there(z).view(len(z), -1, self.stride).any(dim=2)
-        within = within[:, :: self.stride, None]
-        steps = self.stem(torch.cat([z.nan_to_num(0.0), marks.to(z.dtype)], dim=1)).transpose(1, 2) * within
+        ended = ~within[:, None, :: self.stride]
+        steps = self.stem(torch.cat([z.nan_to_num(0.0), marks], dim=1)).masked_fill(ended, 0.0)
         layers = []
         for block in self.blocks:
-            steps = block(steps, within)
-            layers.append(steps)
-        steps = at_least_float32(self.last(F.gelu(steps)))
-        largest = steps.masked_fill(~seen[:, :, None], -math.inf).amax(dim=1)
+            steps = block(steps, ended)
+            layers.append(steps.transpose(1, 2))
+        tokens = at_least_float32(self.last(F.gelu(steps)).transpose(1, 2))
+        largest = tokens.masked_fill(~seen[:, :, None], -math.inf).amax(dim=1)
         largest = largest.masked_fill(~seen.any(dim=1, keepdim=True), 0.0)
-        return Encoded(torch.cat([mean(steps, seen), largest], dim=1), steps, tuple(layers))
+        return Encoded(torch.cat([mean(tokens, seen), largest], dim=1), tokens, tuple(layers))
 
 
 class DilatedBlock(nn.Module):
-    """Norm, GELU, convolution, GELU, convolution, and a way around them; steps not `within` stay zero."""
+    """GELU, convolution, GELU, convolution, and a way around them; steps that `ended` stay zero."""
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        self.dilation = dilation
-        self.norm = nn.LayerNorm(width)
-        self.first = nn.Linear(3 * width, width)
-        self.second = nn.Linear(3 * width, width)
+        self.first, self.second = (
+            nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation) for _ in range(2)
+        )
 
     def forward(
-        self, steps: Float[Tensor, "batch steps width"], within: Bool[Tensor, "batch steps 1"]
-    ) -> Float[Tensor, "batch steps width"]:
-        inner = self.first(self._taps(F.gelu(self.norm(steps)) * within))
-        return steps + self.second(self._taps(F.gelu(inner) * within)) * within
-
-    def _taps(self, steps: Tensor) -> Tensor:
-        """Every step beside those `dilation` before and after it: a convolution is then one matrix product."""
-        away, count = min(self.dilation, steps.shape[1]), steps.shape[1]
-        wide = F.pad(steps, (0, 0, away, away))
-        return torch.cat([wide[:, :count], steps, wide[:, 2 * away :]], dim=2)
+        self, steps: Float[Tensor, "batch width steps"], ended: Bool[Tensor, "batch 1 steps"]
+    ) -> Float[Tensor, "batch width steps"]:
+        inner = self.first(F.gelu(steps)).masked_fill(ended, 0.0)
+        return steps + self.second(F.gelu(inner)).masked_fill(ended, 0.0)
 
 
 class PatchTransformer(TokenEncoder):

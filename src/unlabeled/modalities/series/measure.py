@@ -32,7 +32,7 @@ def measure(
     `DataError`: nothing readable, all channels constant, series longer than `length` that are not to be
     resampled.
     """
-    found, _ = open_recordings(data, layout)
+    found, _ = open_recordings(data, layout, strict=True)
     failed = dict(found.failed)
     channels = Counter(len(found.series[i]) for i in range(len(found)) if i not in failed)
     count = channels.most_common(1)[0][0] if channels else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -129,7 +130,7 @@ class Series(Modality):
         several; None: all of them.
         """
         for name in unknown:
-            known = [n for n in cls.measure.__kwdefaults__ if n != "unknown"]
+            known = inspect.signature(cls.measure).parameters.keys() - {"data", "unknown"}
             raise OptionError(f"series have no option {name!r}: {nearest(name, known)}")
         layout = _layout(id, time, columns, label, window, stride, split)
         for name, value in (("length", length), ("patch", patch)):

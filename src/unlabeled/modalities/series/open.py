@@ -28,8 +28,10 @@ MEANT = {
 """which options of the layout say something about which form of data"""
 
 
-def open_recordings(data: Any, layout: Layout) -> tuple[Recordings, str]:
+def open_recordings(data: Any, layout: Layout, *, strict: bool = False) -> tuple[Recordings, str]:
     """The recordings of `data`, cut into windows where that was asked for, and its fingerprint.
+
+    `strict`: the column or array of labels must be there; else new data may lack it.
 
     `DataError`: it is none of the accepted forms, or cannot be read. `OptionError`: an option that says
     nothing about data of this form.
@@ -42,13 +44,13 @@ def open_recordings(data: Any, layout: Layout) -> tuple[Recordings, str]:
                 f"{name}= is for {' or '.join(takes)} data, and this is {form} data: leave it out"
             )
     if form == "table":
-        found = from_frame(data, layout)
+        found = from_frame(data, layout, strict)
     elif form == "folder":
-        found = from_folder(Path(data).expanduser(), layout)
+        found = from_folder(Path(data).expanduser(), layout, strict)
     elif form == "archive":
         found = from_archive(Path(data).expanduser())
     else:
-        found = from_arrays(data, layout)
+        found = from_arrays(data, layout, strict)
     mark = hashlib.blake2b(f"{digest(found)}{layout}".encode(), digest_size=16).hexdigest()
     if layout.window is not None:
         found = cut(found, layout.window, layout.stride or layout.window)

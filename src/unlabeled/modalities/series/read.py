@@ -17,6 +17,10 @@ from unlabeled.modalities.series.open import open_recordings
 from unlabeled.modalities.series.recordings import Layout, Recordings, most_frequent, own_steps
 
 
+NOTES = 5
+"""things found while reading that a description says"""
+
+
 class SeriesSource(Source):
     """Series in memory (or in one mapped file), padded to a rectangle as they are fetched.
 
@@ -90,7 +94,8 @@ class SeriesSource(Source):
             if of.any():
                 several = "s" * (int(of.sum()) > 1)
                 said.append(f"channel{several} {', '.join(np.array(names)[of][:5])} {what}")
-        return "; ".join([*said, *found.notes])
+        more = [f"and {len(found.notes) - NOTES} more such notes"] if len(found.notes) > NOTES else []
+        return "; ".join([*said, *found.notes[:NOTES], *more])
 
 
 def refused(one: np.ndarray, channels: int, least: int) -> str | None:

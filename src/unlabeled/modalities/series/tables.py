@@ -24,7 +24,7 @@ NO_CLASS = "unlabeled"
 """a class folder of this name holds series whose class is not known"""
 
 
-def from_frame(data: Any, layout: Layout) -> Recordings:
+def from_frame(data: Any, layout: Layout, strict: bool = False) -> Recordings:
     """A table with a row a step: rows with one `id` are one recording, in the order of `time`.
 
     `DataError`: neither `id` nor `window` (nothing says what a sample is), a column that is not there or is
@@ -41,17 +41,15 @@ def from_frame(data: Any, layout: Layout) -> Recordings:
     names = channels(table, layout, told(data))
     times = None if layout.time is None else _times(table, layout.time, told(data))
     order = np.lexsort((np.arange(len(of_row)) if times is None else times, of_row))
-    notes = (
-        [] if times is None else _time_notes(of_row[order], times[order], bool((np.diff(order) < 0).any()))
-    )
-    notes += _left_out(table, names, layout)
+    notes = _left_out(table, names, layout)
+    if times is not None:
+        notes += _time_notes(order, of_row[order], times[order])
     values = numbers(table, names)[order]
     ends = np.cumsum(np.bincount(of_row, minlength=len(keys)))
     parts = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-    labels = None
-    if layout.label is not None:
-        said = _objects(column(table, layout.label, "label="))[order]
-        labels = [said[part] for part in parts]
+    said = _said(table, layout, strict)
+    said = None if said is None else said[order]
+    labels = None if said is None else [said[part] for part in parts]
     series = [values[part].T for part in parts]
     what = f"{told(data)} ({len(keys):,} recording{'s' * (len(keys) != 1)})"
     return Recordings(series, keys, what, labels, names, notes=notes)
@@ -89,16 +87,20 @@ def _times(table: pa.Table, name: str, what: str) -> np.ndarray:
         wide = values.cast(pa.int32()) if kind.bit_width == 32 else values
         times = wide.cast(pa.int64()).to_numpy()
     else:
-        times = values.to_numpy()
-        missing += int(np.isnan(times).sum()) if times.dtype.kind == "f" and not missing else 0
+        times = (values if pa.types.is_integer(kind) else values.cast(pa.float64())).to_numpy()
+        missing += int(np.isnan(times).sum()) if not missing else 0
     if missing:
         raise DataError(f"{what}: {missing:,} rows have no value in the time column {name!r}: remove them")
     return times
 
 
-def _time_notes(of_row: np.ndarray, times: np.ndarray, moved: bool) -> list[str]:
-    notes = ["rows were not in the order of time and are sorted"] if moved else []
-    twice = int(((np.diff(of_row) == 0) & (np.diff(times) == 0)).sum())
+def _time_notes(order: np.ndarray, of_row: np.ndarray, times: np.ndarray) -> list[str]:
+    """What sorting found: rows in another order, time stamps that a recording has twice. All are sorted."""
+    same = np.diff(of_row) == 0
+    notes = []
+    if (np.diff(order)[same] < 0).any():
+        notes.append("rows were not in the order of time and are sorted")
+    twice = int((np.diff(times)[same] == 0).sum())
     if twice:
         notes.append(f"{twice:,} rows repeat the time stamp before them and are kept as steps of their own")
     return notes
@@ -148,9 +150,12 @@ def _column(table: pa.Table, name: str, what: str) -> Any:
     return table[name]
 
 
-def _objects(values: Sequence[Any]) -> np.ndarray:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
+def _said(table: pa.Table, layout: Layout, strict: bool) -> np.ndarray | None:
+    """The column of labels as objects, one a row; None where there is none (refused if `strict`)."""
+    if layout.label is None or (layout.label not in table.column_names and not strict):
+        return None
+    out = np.empty(table.num_rows, dtype=object)
+    out[:] = column(table, layout.label, "label=")
     return out
 
 
@@ -163,7 +168,7 @@ def csv_files(folder: Path) -> list[Path]:
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
-def from_folder(folder: Path, layout: Layout) -> Recordings:
+def from_folder(folder: Path, layout: Layout, strict: bool = False) -> Recordings:
     """A folder of csv files: a file is a recording, its rows are steps; folders are classes.
 
     A file that cannot be read or lacks a column has failed. `DataError`: there is no such file.
@@ -177,13 +182,13 @@ def from_folder(folder: Path, layout: Layout) -> Recordings:
     series: list[np.ndarray] = []
     for i, path in enumerate(paths):
         try:
-            one, names, notes, label = _read_file(path, layout, found.names)
+            one, names, notes, label = _read_file(path, layout, found.names, strict)
         except DataError as error:
             found.failed[i] = str(error)
             one = NOTHING
         else:
             found.names = names
-            found.notes += [n for n in notes if n not in found.notes]
+            found.notes += notes
             if layout.label is not None and labels is not None:
                 labels[i] = label
         series.append(one)
@@ -192,7 +197,7 @@ def from_folder(folder: Path, layout: Layout) -> Recordings:
 
 
 def _read_file(
-    path: Path, layout: Layout, names: list[str] | None
+    path: Path, layout: Layout, names: list[str] | None, strict: bool
 ) -> tuple[np.ndarray, list[str], list[str], np.ndarray | None]:
     table = _read_csv(path)
     # what the first file has is what every file must have
@@ -202,10 +207,10 @@ def _read_file(
     if layout.time is not None:
         times = _times(table, layout.time, path.name)
         order = np.argsort(times, kind="stable")
-        moved = bool((np.diff(order) < 0).any())
-        notes = ["some files were not in the order of time and are sorted"] if moved else []
-    label = None if layout.label is None else _objects(column(table, layout.label, "label="))[order]
-    return numbers(table, names)[order].T, names, notes, label
+        said = _time_notes(order, np.zeros_like(order), times[order])
+        notes = [f"{path.name}: {note}" for note in said]
+    labels = _said(table, layout, strict)
+    return numbers(table, names)[order].T, names, notes, None if labels is None else labels[order]
 
 
 def _read_csv(path: Path) -> pa.Table:

@@ -93,7 +93,7 @@ def _read(z: Tensor, places: Tensor, length: Tensor, out: Tensor) -> Tensor:
 
 def _change_values(z: Tensor, length: Tensor, made: Look, draws: Draws, params: dict[str, Tensor]) -> Tensor:
     """Frequencies, loudness, noise, then what is hidden. Adds to `params`."""
-    n, channels, steps = z.shape
+    channels, steps = z.shape[1:]
     if possible(made.frequency_mask):
         own = draws.child("frequency_mask")
         params["frequency_mask"] = own.chance(made.frequency_mask)

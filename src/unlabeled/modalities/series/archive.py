@@ -15,8 +15,6 @@ from unlabeled.errors import DataError
 from unlabeled.modalities.series.recordings import NOTHING, Recordings
 
 SUFFIXES = (".ts", ".arff")
-LOOK = 400
-"""lines looked at to tell what an .arff file holds"""
 
 
 def from_archive(path: Path) -> Recordings:
@@ -48,7 +46,7 @@ def from_archive(path: Path) -> Recordings:
 
 
 def _ts_header(header: list[str], path: Path) -> tuple[str, bool]:
-    said = {line.split(maxsplit=1)[0].lower(): line.split()[1:] for line in header if line.startswith("@")}
+    said = {line.split()[0].lower(): line.lower().split()[1:] for line in header if line.startswith("@")}
     if said.get("@timestamps", ["false"])[:1] == ["true"]:
         raise DataError(
             f"{path} has time stamps beside its values, which are not read here: write it without "
@@ -109,8 +107,8 @@ def _split(line: str, kind: str, classed: bool) -> tuple[list[str], str | None]:
         label = channels.pop().strip() if classed else None
     elif kind == "relational":
         quote = line[0]
-        end = line.rfind(quote)
-        if quote not in "'\"" or end == 0:
+        end = line.find(quote, 1)  # the class behind it may be quoted as well
+        if quote not in "'\"" or end < 0:
             raise ValueError("a quoted relation is missing")
         channels = line[1:end].split("\\n")
         label = line[end + 1 :].strip().lstrip(",").strip()

@@ -16,7 +16,6 @@ from unlabeled.data.source import Skipped, Source
 from unlabeled.modalities.series.open import open_recordings
 from unlabeled.modalities.series.recordings import Layout, Recordings, most_frequent, own_steps
 
-
 NOTES = 5
 """things found while reading that a description says"""
 

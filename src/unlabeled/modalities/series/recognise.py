@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unlabeled.modalities.series.archive import LOOK, SUFFIXES, arff_kind
+from unlabeled.modalities.series.archive import SUFFIXES, arff_kind
 from unlabeled.modalities.series.arrays import NAMES
 from unlabeled.modalities.series.recordings import as_array
 from unlabeled.modalities.series.tables import csv_files, first_line, is_numeric
@@ -19,6 +19,8 @@ ITEMS = 1000
 """items of a list looked at"""
 FILES = 5
 """files of a folder looked into"""
+LINES = 100_000
+"""lines of the head of a .ts or .arff file"""
 
 
 def recognise(data: Any) -> str | None:
@@ -69,7 +71,8 @@ def _path(path: Path) -> str | None:
 
 def _archive(path: Path) -> str | None:
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        header = [line.strip() for line in islice(file, 100 * LOOK) if line.lstrip().startswith("@")]
+        lines = takewhile(lambda line: line.strip().lower() != "@data", islice(file, LINES))
+        header = [line.strip() for line in lines if line.lstrip().startswith("@")]
     words = {line.split()[0].lower() for line in header}
     if path.suffix.lower() == ".ts":
         found = words & {"@problemname", "@classlabel", "@targetlabel", "@univariate"}

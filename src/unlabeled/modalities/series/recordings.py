@@ -124,7 +124,8 @@ def cut(found: Recordings, window: int, stride: int) -> Recordings:
         else:
             left += (steps - window) % stride
         for start in starts:
-            made.keys.append(f"{found.keys[place]}/{start}".removeprefix("/"))
+            key = found.keys[place] if reason is not None else f"{found.keys[place]}/{start}"
+            made.keys.append(key.removeprefix("/") or "0")
             series.append(NOTHING if reason is not None else one[:, start : start + window])
             if made.labels is not None and found.labels is not None:
                 label = found.labels[place]

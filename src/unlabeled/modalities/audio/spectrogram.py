@@ -32,7 +32,8 @@ class LogMel(nn.Module):
 
     Frame t looks at `window` milliseconds (Hann) around sample t · hop; there is one for every begun hop of
     the batch, and it is absent where its centre lies past the recording's end. What lies beyond either end of
-    a recording counts as silence. Log-mel spectrograms (three axes) come back as they are.
+    a recording counts as silence. Log-mel spectrograms (three axes) come back as they are. Refused: more bands
+    than can be told apart.
     """
 
     hann: Tensor
@@ -45,10 +46,23 @@ class LogMel(nn.Module):
         width = round(window * rate / 1000)
         if width < 8:
             raise OptionError(f"a window of {window} ms is {width} samples at {rate} a second: 8 are needed")
-        self.size = 2 ** math.ceil(math.log2(width))
+        shortest = 2 ** math.ceil(math.log2(width))
+        for self.size in (
+            shortest,
+            2 * shortest,
+            4 * shortest,
+        ):  # zeros around the window draw low bands apart
+            filters = mel_filters(rate, self.size, mels)
+            if bool((filters.sum(dim=0) > 0).all()):
+                break
+        else:
+            raise OptionError(
+                f"mels={mels} bands are more than a window of {window} ms at {rate} samples a second can tell "
+                "apart: choose fewer, or a longer window"
+            )
         # both follow from the options, so they are no part of what is saved
         self.register_buffer("hann", torch.hann_window(width), persistent=False)
-        self.register_buffer("filters", mel_filters(rate, self.size, mels), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, x: Tensor) -> Float[Tensor, "n mels frames"]:
         if x.ndim == 3 and x.shape[1] == self.mels:
@@ -106,19 +120,13 @@ def present(x: Float[Tensor, "n mels frames"]) -> Bool[Tensor, "n frames"]:
 def mel_filters(rate: int, size: int, mels: int) -> Float[Tensor, "frequencies mels"]:
     """The weight of every frequency of a transform of `size` samples in every band.
 
-    Refused: so many bands that one of them lies between two frequencies and would hear nothing.
+    A band that lies between two frequencies hears nothing: its weights are all zero.
     """
     edges = _hertz(torch.linspace(_mel(LOWEST), _mel(rate / 2), mels + 2, dtype=torch.float64))
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     frequencies = torch.linspace(0, rate / 2, size // 2 + 1, dtype=torch.float64)[:, None]
     rising, falling = (frequencies - lower) / (centre - lower), (upper - frequencies) / (upper - centre)
-    filters = torch.minimum(rising, falling).clamp(min=0).float()
-    if not bool((filters.sum(dim=0) > 0).all()):
-        raise OptionError(
-            f"mels={mels} bands are more than {size} samples at {rate} a second can tell apart: choose fewer, or a "
-            "longer window"
-        )
-    return filters
+    return torch.minimum(rising, falling).clamp(min=0).float()
 
 
 def _mel(hertz: float) -> float:

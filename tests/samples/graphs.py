@@ -27,8 +27,11 @@ def _all() -> Any:
     for place in range(max(map(len, networks))):
         for label, network in enumerate(networks):
             if place < len(network):
-                ego = networkx.ego_graph(network, list(network)[place])
-                yield networkx.Graph(ego.edges()) if ego.number_of_edges() else ego, label
+                around = sorted({list(network)[place], *network[list(network)[place]]})
+                ego = networkx.Graph()  # in an order that does not depend on how text is hashed
+                ego.add_nodes_from(around)
+                ego.add_edges_from(sorted(map(sorted, network.subgraph(around).edges())))
+                yield ego, label
 
 
 def data(rows: int = ROWS) -> list[Any]:

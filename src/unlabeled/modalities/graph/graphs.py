@@ -166,15 +166,15 @@ class Graphs:
     # nodes as a rectangle
     def dense(self, values: Shaped[Tensor, " n *rest"]) -> Shaped[Tensor, "graphs widest *rest"]:
         """One row a graph, filled up with zeros."""
-        if self.count == 1:
+        if self.level == "node":
             return values[None]
         out = values.new_zeros(self.count, self.widest, *values.shape[1:])
         return out.index_put((self.graph, self.place), values)
 
     @property
     def present(self) -> Bool[Tensor, "graphs widest"] | None:
-        """Where the rectangle holds a node; None: everywhere."""
-        if self.count == 1:
+        """Where the rectangle holds a node; None, at node level: everywhere."""
+        if self.level == "node":
             return None
         return torch.arange(self.widest, device=self.device) < self.sizes[:, None]
 

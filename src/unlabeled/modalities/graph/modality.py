@@ -158,8 +158,10 @@ class Graph(Modality):
         if x.codes is None:
             return Tokens(place, x.dense(x.x), present=x.present)
         codes = x.dense(x.codes)
-        known = codes >= 0 if x.present is None else (codes >= 0) & x.present
-        return Tokens(place, codes=codes, present=None if bool(known.all()) else known)
+        present = x.present
+        if bool((x.codes < 0).any()):
+            present = codes >= 0 if present is None else present & (codes >= 0)
+        return Tokens(place, codes=codes, present=present)
 
     # encode, and the raw input as a yardstick
     def build_encoder(self, name: str, **options: Any) -> Encoder:

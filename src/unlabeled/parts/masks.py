@@ -50,7 +50,10 @@ class RandomMask:
     ) -> Bool[Tensor, "rows tokens"]:
         tokens = positions.shape[-2]
         if present is not None:
-            return self._among(draws.uniform(tokens), present)
+            # one number a row and place: padding to the longest of a batch, or of a process's share, moves none
+            place = torch.arange(tokens, device=present.device).expand(len(present), -1)
+            row = torch.arange(len(present), device=present.device)[:, None].expand_as(place)
+            return self._among(draws.ragged(row.flatten(), place.flatten()).view(place.shape), present)
         kept = math.floor(round(tokens * (1 - self.ratio), 9))  # 100 · (1 − 0.9) is 9.99… in floating point
         if kept < 1 or kept == tokens:
             raise OptionError(

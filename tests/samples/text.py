@@ -1,4 +1,4 @@
-"""First sentences of Python's own documentation strings; which family of modules one is from is its class."""
+"""Documentation strings of Python's own library; which family of modules one is from is its class."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ def _family(number: int) -> list[str]:
     found: dict[str, None] = {}
     for name in FAMILIES[number]:
         module = importlib.import_module(name)
-        for _, thing in sorted(vars(module).items()):
-            for _, part in [("", thing), *(sorted(vars(thing).items()) if inspect.isclass(thing) else [])]:
+        things = [thing for name, thing in sorted(vars(module).items()) if not name.startswith("_")]
+        for thing in things:
+            held = sorted(vars(thing).items()) if inspect.isclass(thing) else [("", thing)]
+            for name, part in held:
                 doc = inspect.cleandoc(part.__doc__ or "") if inspect.isroutine(part) else ""
-                if len(doc) > 60:
+                if len(doc) > 60 and not name.startswith("_"):
                     found[doc] = None
     return list(found)
 

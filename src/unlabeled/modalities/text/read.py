@@ -15,7 +15,6 @@ from unlabeled.data.source import Skipped, Source
 from unlabeled.modalities.text.documents import Documents
 from unlabeled.modalities.text.tokenizer import TOGETHER, Tokenizer
 
-
 CHARACTERS = 16
 """a token kept: what lies behind so many characters is never cut into subwords"""
 

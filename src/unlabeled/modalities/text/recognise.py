@@ -13,7 +13,7 @@ from unlabeled.data import collection
 from unlabeled.data.collection import ARCHIVES
 from unlabeled.data.collection import LOOK as NAMES
 from unlabeled.data.frames import is_frame
-from unlabeled.modalities.text.columns import USUAL, is_long
+from unlabeled.modalities.text.columns import is_long
 from unlabeled.modalities.text.documents import KIND, LINES, OBJECTS, in_a_row, is_file
 
 ROWS = 200
@@ -67,7 +67,7 @@ def _recognise_path(path: Path) -> str | None:
 
 def _recognise_files(path: Path) -> str | None:
     """A folder or an archive in which more than half of the files are text files with words in them."""
-    names = list(islice(collection.walk(path), NAMES)) if path.is_dir() else collection._members(path)
+    names = list(islice(collection.walk(path), NAMES)) if path.is_dir() else collection.members(path)
     names = [
         name for name in names if not name.endswith("/") and not PurePosixPath(name).name.startswith(".")
     ]
@@ -83,8 +83,8 @@ def _recognise_files(path: Path) -> str | None:
 
 def _recognise_columns(held: Mapping[str, Sequence[Any]], name: str) -> str | None:
     long = [field for field, values in held.items() if is_long(values)]
-    long.sort(key=lambda field: field.lower() not in USUAL)
-    return f"free text in column {long[0]!r} of {name}" if long else None
+    said = ", ".join(map(repr, long))
+    return f"free text in {'columns' if len(long) > 1 else 'column'} {said} of {name}" if long else None
 
 
 def _first_rows(data: Any) -> dict[str, list[Any]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unlabeled.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 USUAL = ("text", "content", "document", "sentence", "body")
 LOOK = 1000
@@ -23,7 +26,7 @@ def choose(held: Mapping[str, Sequence[Any]], name: str) -> str:
     `held`: the first values of every column. `DataError`, naming the candidates, where that leaves none or
     several.
     """
-    texts = [field for field, values in held.items() if is_text(values)]
+    texts = [field for field, first in held.items() if is_text(first)]
     usual = next((field for word in USUAL for field in texts if field.lower() == word), None)
     if usual is not None:
         return usual
@@ -40,15 +43,22 @@ def choose(held: Mapping[str, Sequence[Any]], name: str) -> str:
     )
 
 
-def is_text(values: Sequence[Any]) -> bool:
-    """Whether a column holds strings (or bytes) and nothing else but missing values."""
-    there = [value for value in values if value is not None]
-    return bool(there) and all(isinstance(value, str | bytes) for value in there)
+def values(table: pa.Table) -> dict[str, list[Any]]:
+    """What every column of a small table holds, those of lists and structures aside."""
+    import pyarrow as pa
+
+    return {f.name: table[f.name].to_pylist() for f in table.schema if not pa.types.is_nested(f.type)}
 
 
-def is_long(values: Sequence[Any]) -> bool:
+def is_text(held: Sequence[Any]) -> bool:
+    """Whether most of a column's values are strings (or bytes), the missing ones aside."""
+    there = [value for value in held if value is not None]
+    return sum(isinstance(value, str | bytes) for value in there) > len(there) / 2
+
+
+def is_long(held: Sequence[Any]) -> bool:
     """Whether a column holds free text: long, in words, and seldom the same twice."""
-    there = [value for value in values if isinstance(value, str)]
+    there = [value for value in held if isinstance(value, str)]
     if len(there) < 2 or median(map(len, there)) <= LONG:
         return False
     # paths, addresses and hashes are long too, but have no spaces; many languages have none either

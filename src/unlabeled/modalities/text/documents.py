@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from unlabeled.data.cache import Unreadable
 from unlabeled.data.collection import ARCHIVES, KEY_COLUMNS, LABEL_COLUMNS, Kind, describe
 from unlabeled.data.frames import is_frame, read_frame
 from unlabeled.errors import DataError, OptionError, nearest
-from unlabeled.modalities.text.columns import LOOK, choose
+from unlabeled.modalities.text.columns import LOOK, choose, values
 
 LINES = (".txt", ".text")
 OBJECTS = (".jsonl", ".ndjson")
@@ -142,7 +143,7 @@ def as_text(value: Any, encoding: str) -> str:
 def check_encoding(encoding: str) -> str:
     """`encoding`, or `OptionError` where Python knows none of this name."""
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)
     except (LookupError, TypeError):
         raise OptionError(
             f"encoding {encoding!r} is unknown: utf-8, latin-1, cp1252, utf-16, … are known"
@@ -153,28 +154,31 @@ def check_encoding(encoding: str) -> str:
 # one after another
 
 
-def _from_list(values: Sequence[Any], what: str, encoding: str) -> Documents:
-    if not values:
+def _from_list(held: Sequence[Any], what: str, encoding: str) -> Documents:
+    if not held:
         raise DataError(f"no documents: 0 {what}")
-    keys = [str(i) for i in range(len(values))]
-    return Documents(keys, lambda i: as_text(values[i], encoding), f"{len(values):,} {what}")
+    keys = [str(i) for i in range(len(held))]
+    return Documents(keys, lambda i: as_text(held[i], encoding), f"{len(held):,} {what}")
 
 
-def _lines(path: Path, encoding: str) -> list[bytes]:
-    """The lines of a file; a line break at the end begins no other line."""
+def _lines(path: Path, encoding: str) -> list[bytes] | list[str]:
+    """The lines of a file, decoded only where their breaks are not single bytes; a break at the end begins none."""
     try:
         content = path.read_bytes()
-        if "\r\n".encode(encoding).removeprefix(b"\xef\xbb\xbf") != b"\r\n":
-            # line breaks of this encoding are not single bytes
-            content = content.decode(encoding).encode()
+        if "\n".encode(encoding).removeprefix(codecs.BOM_UTF8) != b"\n":
+            decoded = content.decode(encoding)
+            return (
+                [line.removesuffix("\r") for line in decoded.removesuffix("\n").split("\n")]
+                if decoded
+                else []
+            )
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not {encoding} ({error.reason} at byte {error.start}): change encoding="
         ) from error
-    lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
-    return lines if lines[-1] else lines[:-1]
+    return [line.removesuffix(b"\r") for line in content.removesuffix(b"\n").split(b"\n")] if content else []
 
 
 # files
@@ -213,7 +217,7 @@ def is_file(value: Any, suffixes: tuple[str, ...] = ("",)) -> bool:
 # columns
 
 
-def _object(line: bytes, encoding: str) -> Any:
+def _object(line: bytes | str, encoding: str) -> Any:
     """The JSON value of one line, or why there is none."""
     try:
         return json.loads(as_text(line, encoding))
@@ -260,29 +264,18 @@ def _from_objects(
 def _from_frame(
     data: Any, column: Columns, label: str | None, key: str | None, encoding: str, labels: bool
 ) -> Documents:
-    import pyarrow as pa
-
-    table = read_frame(data)
+    table = read_frame(data, text=[column] if isinstance(column, str) else column or ())
     name = Path(data).name if isinstance(data, str | os.PathLike) else f"a {type(data).__name__}"
-    first = table.slice(0, LOOK)
-    held = {
-        field.name: first[field.name].to_pylist()
-        for field in table.schema
-        if not pa.types.is_nested(field.type)
-    }
+    held = values(table.slice(0, LOOK))
     columns = _columns(column, held, name)
-    values = [table[field].combine_chunks() for field in columns]
+    cells = [table[field].combine_chunks() for field in columns]
 
     def load(i: int) -> str:
-        return _joined([column[i].as_py() for column in values], encoding)
+        return _joined([cell[i].as_py() for cell in cells], encoding)
 
     fields = list(table.column_names)
     label = _usual(label, LABEL_COLUMNS, fields, columns) if labels else None
     said = None if label is None else table[label].to_pylist()
-    # a Hugging Face data set knows the names of its classes
-    classes = getattr((getattr(data, "features", None) or {}).get(label), "names", None)
-    if said is not None and classes:
-        said = [classes[v] if isinstance(v, int) and 0 <= v < len(classes) else None for v in said]
     key = _usual(key, KEY_COLUMNS, fields, columns)
     keys = _keys(None if key is None else table[key].to_pylist(), len(table))
     what = f"{len(table):,} rows of {name}, text in {_said(columns)}"

@@ -12,8 +12,8 @@ from typing import Any
 from unlabeled.data import collection
 from unlabeled.data.collection import ARCHIVES
 from unlabeled.data.collection import LOOK as NAMES
-from unlabeled.data.frames import is_frame
-from unlabeled.modalities.text.columns import is_long
+from unlabeled.data.frames import is_frame, read_frame
+from unlabeled.modalities.text.columns import is_long, values
 from unlabeled.modalities.text.documents import KIND, LINES, OBJECTS, in_a_row, is_file
 
 ROWS = 200
@@ -38,7 +38,7 @@ def _recognise(data: Any) -> str | None:
     if isinstance(data, str | os.PathLike):
         return _recognise_path(Path(data).expanduser())
     if is_frame(data):
-        return _recognise_columns(_first_rows(data), f"a {type(data).__name__}")
+        return _recognise_columns(values(read_frame(data, rows=ROWS)), f"a {type(data).__name__}")
     first = [value for value in in_a_row(data[:ROWS]) or [] if value is not None]
     if not first or not all(isinstance(value, str) for value in first):
         return None
@@ -62,7 +62,7 @@ def _recognise_path(path: Path) -> str | None:
         rows = [row for row in map(_object, lines) if isinstance(row, dict)]
         fields = dict.fromkeys(field for row in rows for field in row)
         return _recognise_columns({field: [row.get(field) for row in rows] for field in fields}, path.name)
-    return _recognise_columns(_first_rows(path), path.name) if is_frame(path) else None
+    return _recognise_columns(values(read_frame(path, rows=ROWS)), path.name) if is_frame(path) else None
 
 
 def _recognise_files(path: Path) -> str | None:
@@ -85,44 +85,6 @@ def _recognise_columns(held: Mapping[str, Sequence[Any]], name: str) -> str | No
     long = [field for field, values in held.items() if is_long(values)]
     said = ", ".join(map(repr, long))
     return f"free text in {'columns' if len(long) > 1 else 'column'} {said} of {name}" if long else None
-
-
-def _first_rows(data: Any) -> dict[str, list[Any]]:
-    """The first values of every column of a table, without reading the rest of it."""
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.feather
-    import pyarrow.parquet
-
-    if isinstance(data, str | os.PathLike):
-        name = str(data).lower()
-        if name.endswith((".parquet", ".pq")):
-            with pa.parquet.ParquetFile(data) as file:
-                strings = [f.name for f in file.schema_arrow if _stringy(f.type)]
-                batch = next(file.iter_batches(batch_size=ROWS, columns=strings), None) if strings else None
-            return {} if batch is None else batch.to_pydict()
-        if name.endswith((".csv", ".tsv")):
-            parse = pa.csv.ParseOptions(
-                delimiter="\t" if name.endswith(".tsv") else ",", newlines_in_values=True
-            )
-            with pa.csv.open_csv(data, parse_options=parse) as reader:
-                return reader.read_next_batch().slice(0, ROWS).to_pydict()
-        return pa.feather.read_table(data, memory_map=True).slice(0, ROWS).to_pydict()
-    root = type(data).__module__.split(".")[0]
-    if root == "datasets":
-        data = data.with_format("arrow")[:ROWS]  # nothing is decoded
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        strings = [f.name for f in data.schema if _stringy(f.type)]
-        return data.select(strings).slice(0, ROWS).to_pydict()
-    first = data.head(ROWS)
-    first = first.collect() if hasattr(first, "collect") else first
-    return {str(name): first[name].to_list() for name in first.columns}
-
-
-def _stringy(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
 
 
 def _object(line: bytes) -> Any:

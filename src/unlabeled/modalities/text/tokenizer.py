@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unlabeled.errors import OptionError, missing
+from unlabeled.errors import DataError, OptionError, missing
 
 PAD, MASK = "<pad>", "<mask>"
 """the two tokens that are no text, in tokenizers trained here"""
@@ -53,7 +53,10 @@ class Tokenizer:
 
     def encode(self, documents: Sequence[str]) -> list[np.ndarray]:
         """The token numbers of each document, int32, without marks for begin and end."""
-        encoded = self._inner.encode_batch_fast(list(documents), add_special_tokens=False)
+        try:
+            encoded = self._inner.encode_batch_fast(list(documents), add_special_tokens=False)
+        except Exception as error:  # the package raises bare exceptions
+            raise DataError(f"the tokenizer cannot cut this text ({error}): choose one that can") from error
         rows = [np.array(one.ids, dtype=np.int32) for one in encoded]
         return [row[row != self.pad] for row in rows]
 

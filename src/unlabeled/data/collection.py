@@ -593,7 +593,7 @@ def _recognise_path(path: Path, kind: Kind, holds: Callable[[Any], bool]) -> str
     if not path.is_file():
         return None
     if name.endswith(ARCHIVES):
-        return f"the archive of {kind.plural} {path.name}" if _any(_members(path), kind) else None
+        return f"the archive of {kind.plural} {path.name}" if _any(members(path), kind) else None
     if name.endswith((".parquet", ".pq")):
         return _recognise_parquet(path, kind, holds)
     return f"the {kind.noun} {path.name}" if path.suffix.lower() in kind.suffixes else None
@@ -603,7 +603,7 @@ def _any(names: Iterable[str], kind: Kind) -> bool:
     return any(kind.named(name) for name in islice(names, LOOK))
 
 
-def _members(path: Path) -> list[str]:
+def members(path: Path) -> list[str]:
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:

@@ -80,7 +80,7 @@ def adult(folder: Path) -> Set:
         for s, n in (("train", 10_000), ("test", 5_000))
     )
     y, y_test = (t["income"].to_numpy().astype(np.int64) for t in (train, test))
-    return Set({"name": "table", "label": "income"}, train, y, 20, test, y_test)
+    return Set({"name": "table", "label": "income"}, train, y, 10, test, y_test)
 
 
 def watch_activity(folder: Path) -> Set:

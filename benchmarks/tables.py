@@ -190,7 +190,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "demo table": demo_table,
     "methods table": methods_table,
     "method code": lambda: code(DIET),
-    "modality code": lambda: module("series/modality.py"),
+    "modality code": lambda: module("text/modality.py"),
     "objective code": lambda: code(objectives.diet),
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "benchmarks.md"]

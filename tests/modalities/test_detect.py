@@ -147,7 +147,7 @@ def test_the_name_overrules_what_would_be_recognised() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [object(), 3, {"a": 1}, [], ["there/is/no/such.png"], np.zeros(5), lambda: 0]
+    "data", [object(), 3, {"a": 1}, [], np.zeros(5), lambda: 0]
 )
 def test_nothing_known_is_an_error_that_lists_what_is(data: Any) -> None:
     with pytest.raises(DataError) as caught:

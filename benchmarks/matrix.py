@@ -132,7 +132,7 @@ def cora(folder: Path) -> Set:
     with np.load(path, allow_pickle=False) as held:
         y = held["labels"].astype(np.int64)
         train, test = np.flatnonzero(held["train_mask"]), np.flatnonzero(held["test_mask"])
-    return Set({"name": "graph"}, path, y, 300, y_test=y[test], rows=train, test_rows=test, batch_size=None)
+    return Set({"name": "graph"}, path, y, 100, y_test=y[test], rows=train, test_rows=test, batch_size=None)
 
 
 def proteins(folder: Path) -> Set:

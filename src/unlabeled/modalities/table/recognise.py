@@ -11,7 +11,6 @@ import pyarrow as pa
 import torch
 
 from unlabeled.data.frames import is_frame, told
-from unlabeled.errors import UserError
 from unlabeled.modalities.table.measure import Asked, fit
 from unlabeled.modalities.table.open import array_of, open_table
 
@@ -43,7 +42,7 @@ def recognise(data: Any) -> str | None:
             for name in table.column_names
             if not isinstance(fit(name, table[name], asked, table.num_columns), str)
         ]
-    except (UserError, OSError, pa.ArrowException):
+    except Exception:  # whatever it is that cannot even be looked at, it is no table
         return None
     if len(usable) < 2:
         return None

@@ -403,6 +403,7 @@ def test_a_tokenizer_that_is_given_is_kept_as_text(tmp_path: Path) -> None:
     x = modality.read([DOCS[0]]).fetch([0])[0]
     words = DOCS[0].split()
     assert x.tolist()[: len(words)] == modality.tokenizer.encode([DOCS[0]])[0].tolist() and len(words) > 3
+    assert documents(modality, modality.read([f"[PAD] {words[0]}"])) == [words[0].lower()]
     (folder / "tokenizer.json").unlink()
     assert torch.equal(Text(**modality.config()).read(DOCS).fetch([2]), modality.read(DOCS).fetch([2]))
     with pytest.raises(OptionError, match="vocabulary= is for a tokenizer trained here"):

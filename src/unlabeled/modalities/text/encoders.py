@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -16,9 +17,9 @@ from unlabeled.errors import OptionError, nearest
 from unlabeled.modalities.text.checkpoint import NAME as CHECKPOINT
 from unlabeled.modalities.text.checkpoint import Checkpoint
 from unlabeled.modalities.text.tokenizer import Tokenizer
-from unlabeled.parts.encoder import Encoded, Encoder, check_at_least, check_options
+from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
 from unlabeled.parts.transformer import initialise, sincos
-from unlabeled.parts.trunk import TokenEncoder, mean
+from unlabeled.parts.trunk import TokenEncoder
 
 SCALE = 0.02
 """deviation of the embeddings at the start, and the size of the positions beside them"""
@@ -94,7 +95,7 @@ class Transformer(TokenEncoder):
 class Bag(Encoder):
     """The mean of the embeddings of a document's tokens, and a two-layer network on it: order means nothing.
 
-    The cheapest encoder of text. `dropout` leaves out embeddings' channels and the network's.
+    The cheapest encoder of text. `dropout`: of the mean's channels and of what the network adds.
     """
 
     def __init__(self, vocabulary: int, pad: int, *, width: int = 256, dropout: float = 0.1) -> None:
@@ -122,8 +123,9 @@ class Bag(Encoder):
     ) -> Encoded:
         self.refuse(keep=keep, mask=mask, present=present)
         check_tokens(x)
-        pooled = self.norm(mean(self.dropout(self.table(x)), x != self.pad))
-        return Encoded(pooled + self.dropout(self.network(pooled)))
+        mean = F.embedding_bag(x, self.table.weight, mode="mean", padding_idx=self.pad)
+        pooled = self.norm(self.dropout(mean))
+        return Encoded(at_least_float32(pooled + self.dropout(self.network(pooled))))
 
 
 OWN: dict[str, Any] = {"transformer": Transformer, "bag": Bag}

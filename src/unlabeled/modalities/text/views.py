@@ -92,7 +92,8 @@ def change(x: Int64[Tensor, "n length"], branch: Branch, draws: Draws, *, pad: i
         hidden = stays & (drawn < masked) & ~spared
         y = torch.where(hidden, mask, x)
 
-        width = math.ceil(x.shape[1] * float(torch.as_tensor(made.high).max()))
+        longest = float(torch.as_tensor(made.high).max())
+        width = math.ceil(round(x.shape[1] * longest, 4))  # 20 · 0.8 is 16.0000002 in float32
         order = (~stays).to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
         there = stays.gather(1, order)
         y = y.gather(1, order).masked_fill(~there, pad)

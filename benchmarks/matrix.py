@@ -53,7 +53,7 @@ class Set:
     rows: np.ndarray | None = None
     """rows of `train` that the probes learn from; None: all"""
     test_rows: np.ndarray | None = None
-    batch_size: int | None = 256
+    batch_size: int | None = 128
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """a method's options where the set needs other than its defaults, with the reason beside"""
 
@@ -71,7 +71,7 @@ def cifar10_small(folder: Path) -> Set:
             parts[split][0].append(np.asarray(Image.open(io.BytesIO(archive.read(name)))).transpose(2, 0, 1))
             parts[split][1].append(classes.index(cls))
     (x, y), (x_test, y_test) = ((np.stack(a), np.array(b)) for a, b in parts.values())
-    return Set({"name": "image"}, x, y, 10, x_test, y_test)
+    return Set({"name": "image"}, x, y, 10, x_test, y_test, batch_size=256)
 
 
 def adult(folder: Path) -> Set:
@@ -80,7 +80,7 @@ def adult(folder: Path) -> Set:
         for s, n in (("train", 10_000), ("test", 5_000))
     )
     y, y_test = (t["income"].to_numpy().astype(np.int64) for t in (train, test))
-    return Set({"name": "table", "label": "income"}, train, y, 10, test, y_test)
+    return Set({"name": "table", "label": "income"}, train, y, 5, test, y_test)
 
 
 def watch_activity(folder: Path) -> Set:
@@ -97,7 +97,7 @@ def watch_activity(folder: Path) -> Set:
             parts[subject >= 19][0].append(values[start : start + 128].T)
             parts[subject >= 19][1].append(classes.index(labels[counts.argmax()]))
     (x, y), (x_test, y_test) = ((np.stack(a), np.array(b)) for a, b in parts.values())
-    return Set({"name": "series"}, x, y, 20, x_test, y_test)
+    return Set({"name": "series"}, x, y, 9, x_test, y_test)
 
 
 def spoken_digits(folder: Path) -> Set:
@@ -124,7 +124,7 @@ def _spoken(folder: Path, label: str) -> Set:
             parts[row.split][0].append(sound)
             parts[row.split][1].append(classes.index(getattr(row, label)))
     (x, y), (x_test, y_test) = ((a, np.array(b)) for a, b in parts.values())
-    return Set({"name": "audio"}, (x, 8000), y, 20, (x_test, 8000), y_test)
+    return Set({"name": "audio"}, (x, 8000), y, 6, (x_test, 8000), y_test)
 
 
 def cora(folder: Path) -> Set:
@@ -141,7 +141,7 @@ def proteins(folder: Path) -> Set:
     with np.load(path, allow_pickle=False) as held:
         y, fold = held["graph_label"].astype(np.int64), held["fold"]
     train, test = np.flatnonzero(fold > 1), np.flatnonzero((fold == 0) | (fold == 1))
-    return Set({"name": "graph"}, path, y, 20, y_test=y[test], rows=train, test_rows=test, batch_size=128)
+    return Set({"name": "graph"}, path, y, 15, y_test=y[test], rows=train, test_rows=test)
 
 
 def ag_news(folder: Path) -> Set:
@@ -151,7 +151,7 @@ def ag_news(folder: Path) -> Set:
         rows = table[table.split == split]
         parts.append(((rows.title + ". " + rows.description).tolist(), rows.label.to_numpy(np.int64)))
     (x, y), (x_test, y_test) = parts
-    return Set({"name": "text", "length": 48}, x, y, 6, x_test, y_test)
+    return Set({"name": "text", "length": 48}, x, y, 4, x_test, y_test)
 
 
 SETS: dict[str, tuple[str, Callable[[Path], Set]]] = {

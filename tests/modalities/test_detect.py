@@ -146,9 +146,7 @@ def test_the_name_overrules_what_would_be_recognised() -> None:
         detect(frame(), "tabel")
 
 
-@pytest.mark.parametrize(
-    "data", [object(), 3, {"a": 1}, [], np.zeros(5), lambda: 0]
-)
+@pytest.mark.parametrize("data", [object(), 3, {"a": 1}, [], np.zeros(5), lambda: 0])
 def test_nothing_known_is_an_error_that_lists_what_is(data: Any) -> None:
     with pytest.raises(DataError) as caught:
         detect(data)

@@ -7,21 +7,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+from unlabeled.data.collection import ARCHIVES
 from unlabeled.data.frames import is_frame
 from unlabeled.errors import DataError, OptionError
 from unlabeled.modalities.series.archive import SUFFIXES, from_archive
 from unlabeled.modalities.series.arrays import from_arrays, is_array
+from unlabeled.modalities.series.files import from_files
 from unlabeled.modalities.series.recordings import Layout, Recordings, cut, digest
-from unlabeled.modalities.series.tables import from_folder, from_frame
+from unlabeled.modalities.series.tables import from_frame
 
 ACCEPTED = (
-    "a list of arrays (time,) or (channel, time), a .ts or .arff file, a folder of csv files, one a series; and, "
-    "with modality='series', an array (sample, channel, time) or (sample, time), an .npy or .npz file, a table "
-    "with a row a step (id=, time=, window=)"
+    "a list of arrays (time,) or (channel, time), a .ts or .arff file, a folder (or an archive, or a list of "
+    "paths) of csv files, one a series; and, with modality='series', an array (sample, channel, time) or "
+    "(sample, time), an .npy or .npz file, a table with a row a step (id=, time=, window=)"
 )
 MEANT = {
     "table": ("id", "time", "columns", "label"),
-    "folder": ("time", "columns", "label"),
+    "csv files": ("time", "columns", "label"),
     "array": ("split", "label"),
     "archive": (),
 }
@@ -45,8 +47,8 @@ def open_recordings(data: Any, layout: Layout, *, strict: bool = False) -> tuple
             )
     if form == "table":
         found = from_frame(data, layout, strict)
-    elif form == "folder":
-        found = from_folder(Path(data).expanduser(), layout, strict)
+    elif form == "csv files":
+        found = from_files(data, layout, strict)
     elif form == "archive":
         found = from_archive(Path(data).expanduser())
     else:
@@ -63,9 +65,13 @@ def _form(data: Any) -> str:
         if not path.exists():
             raise DataError(f"there is no file or folder {str(data)!r} (looked in {Path.cwd()})")
         if path.is_dir():
-            return "folder"
+            return "csv files"
+        if path.name.lower().endswith(ARCHIVES):
+            return "csv files"
         if path.suffix.lower() in SUFFIXES:
             return "archive"
+    if isinstance(data, list | tuple) and data and all(isinstance(p, str | os.PathLike) for p in data):
+        return "csv files"
     if is_frame(data):
         return "table"
     if is_array(data):

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from unlabeled.data.collection import LOOK, walk
 from unlabeled.modalities.series.archive import SUFFIXES, arff_kind
 from unlabeled.modalities.series.arrays import NAMES
+from unlabeled.modalities.series.files import CSV, cells, delimiter, is_numeric
 from unlabeled.modalities.series.recordings import as_array
-from unlabeled.modalities.series.tables import csv_files, first_line, is_numeric
 
 ITEMS = 1000
 """items of a list looked at"""
 FILES = 5
 """files of a folder looked into"""
+ABOUT = ("readme", "license")
+"""names of files beside them that say nothing of what they hold"""
 LINES = 100_000
 """lines of the head of a .ts or .arff file"""
 
@@ -89,19 +92,18 @@ def _ragged(path: Path) -> str | None:
     return f"series of unequal length in {path.name}" if known else None
 
 
-def _folder(path: Path) -> str | None:
+def _folder(folder: Path) -> str | None:
     """Only csv files, all with the same columns, numbers under them."""
-    files = [p for p in islice(path.rglob("*"), 10 * ITEMS) if p.is_file() and not p.name.startswith(".")]
-    found = csv_files(path) if files else []
-    others = [p for p in files if p not in set(found) and p.stem.lower() not in ("readme", "license")]
+    names = list(islice(walk(folder), LOOK))
+    found = sorted(name for name in names if CSV.named(name))
+    others = [name for name in set(names) - set(found) if Path(name).stem.lower() not in ABOUT]
     if len(found) < 2 or others:
         return None
-    lines = [(first_line(p), first_line(p, 1)) for p in found[:FILES]]
-    alike = {tuple(first) if not all(map(is_numeric, first)) else len(first) for first, _ in lines if first}
-    if len(alike) != 1 or not all(any(map(_is_value, second)) for _, second in lines if second):
-        return None
-    return f"{len(found):,} csv files in {path}, a series each"
-
-
-def _is_value(cell: str) -> bool:
-    return bool(cell.strip()) and is_numeric(cell)
+    alike = set()
+    for name in found[:FILES]:
+        with (folder / name).open(encoding="utf-8-sig", errors="replace") as file:
+            first, second = (cells(file.readline(), delimiter(name)) for _ in range(2))
+        if not any(cell.strip() and is_numeric(cell) for cell in second):
+            return None
+        alike.add(len(first) if all(map(is_numeric, first)) else tuple(first))
+    return f"{len(found):,} csv files in {folder}, a series each" if len(alike) == 1 else None

@@ -573,7 +573,10 @@ def recognise(data: Any, kind: Kind, holds: Callable[[Any], bool]) -> str | None
         return _recognise_path(Path(data).expanduser(), kind, holds)
     if isinstance(data, list | tuple):
         named = bool(data) and all(isinstance(p, str | os.PathLike) for p in data)
-        return f"{len(data):,} paths of {kind.plural}" if named and _any(map(str, data), kind) else None
+        ours = (
+            named and _any(map(str, data), kind) and any(Path(p).expanduser().exists() for p in data[:LOOK])
+        )
+        return f"{len(data):,} paths of {kind.plural}" if ours else None
     if is_hugging_face(data):
         return _recognise_hugging_face(data, kind, holds)
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(data, dict):

@@ -6,6 +6,7 @@ and standardise inside. What lies after a recording's end changes no feature of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,11 +45,11 @@ def build(name: str, *, standardise: Standardise, patch: int, **options: Any) ->
 class ConvNet(Encoder):
     """Convolutions over time and frequency, then all bands of a moment together, then mean plus maximum over time.
 
-    A 5×5 and two 3×3 convolutions, each halving both axes and the latter doubling the width, then one over all
-    bands that are left: about 0.7 million parameters at width 64. Pooling is that of BYOL-A (Niizumi et al.
-    2021, arXiv 2103.06695). Batch norm sees only frames that are there, and what lies after the end is zero
-    before every convolution. `width` is that of the first layer; `tokens` are the moments of the last map: they
-    can be looked at, but not left out.
+    A 5×5 and two 3×3 convolutions, each halving both axes, the latter doubling the width, then a linear layer
+    over all bands that are left: about 0.7 million parameters at width 64. Pooling is that of BYOL-A (Niizumi
+    et al. 2021, arXiv 2103.06695). Batch norm sees only moments that are there, and what lies after the end is
+    zero before every convolution. `width` is that of the first layer; `tokens` are the moments of the last map:
+    they can be looked at, but not left out. `layers` are the maps (batch, channels, time, bands).
     """
 
     def __init__(self, standardise: Standardise, *, width: int = 64) -> None:
@@ -57,17 +58,15 @@ class ConvNet(Encoder):
         self.spec = {"name": "convnet", "width": width}
         self.standardise = standardise
         self.dim = 4 * width
-        left = standardise.log_mel.mels
-        for _ in range(3):
-            left = -(-left // 2)
-        self.layers = nn.ModuleList(
-            [
-                Layer(1, width, (5, 5), (2, 2)),
-                Layer(width, 2 * width, (3, 3), (2, 2)),
-                Layer(2 * width, 4 * width, (3, 3), (2, 2)),
-                Layer(4 * width, 4 * width, (1, left), (1, left)),
-            ]
+        self.convolutions = nn.ModuleList(
+            [Halving(1, width, 5), Halving(width, 2 * width, 3), Halving(2 * width, 4 * width, 3)]
         )
+        bands = standardise.log_mel.mels
+        for _ in self.convolutions:
+            bands = -(-bands // 2)
+        self.merge = nn.Linear(bands * 4 * width, 4 * width, bias=False)
+        self.norm = nn.BatchNorm1d(4 * width)
+        nn.init.kaiming_normal_(self.merge.weight, nonlinearity="relu")
         self.to(memory_format=torch.channels_last)
 
     def encode(
@@ -81,38 +80,44 @@ class ConvNet(Encoder):
     ) -> Encoded:
         self.refuse(keep=keep, mask=mask, present=present)
         x, there = self.standardise(x)
-        x = x.transpose(1, 2)[:, None]
+        x = x.transpose(1, 2)[:, :, :, None]
         maps = []
-        for layer in self.layers:
-            x, there = layer(x, there)
-            maps.append(x)
-        moments = at_least_float32(x)[:, :, :, 0].transpose(1, 2)
+        for convolution in self.convolutions:
+            x, there = convolution(x, there)
+            maps.append(x.permute(0, 3, 1, 2))
+        moments = _where(there, x, lambda values: self.norm(self.merge(values.flatten(1))).relu())
         # absent moments are zero, and none is below: they change neither sum nor maximum
+        moments = at_least_float32(moments)
         features = moments.sum(1) / there.sum(1, keepdim=True).clamp(min=1) + moments.amax(1)
         return Encoded(features, moments, tuple(maps))
 
 
-class Layer(nn.Module):
-    """Convolution over (time, frequency), batch norm over the moments that are there, ReLU; zero elsewhere."""
+class Halving(nn.Module):
+    """A convolution that halves time and frequency, batch norm over the moments that are there, ReLU."""
 
-    def __init__(self, before: int, after: int, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+    def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__()
-        # a kernel as wide as its stride sees every band once and needs no edge
-        pad = (kernel[0] // 2, kernel[1] // 2 if stride[1] < kernel[1] else 0)
-        self.conv = nn.Conv2d(before, after, kernel, stride, pad, bias=False)
+        self.convolution = nn.Conv2d(before, after, kernel, 2, kernel // 2, bias=False)
         self.norm = nn.BatchNorm1d(after)
-        self.every = stride[0]
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(
-        self, x: Float[Tensor, "batch channels time bands"], there: Bool[Tensor, "batch time"]
-    ) -> tuple[Float[Tensor, "batch channels time bands"], Bool[Tensor, "batch time"]]:
-        x, there = self.conv(x).permute(0, 2, 3, 1), there[:, :: self.every]
-        values = x[there]
-        values = self.norm(values.flatten(0, 1)).relu().reshape(values.shape)
-        out = values.new_zeros(x.shape)
-        out[there] = values
-        return out.permute(0, 3, 1, 2), there
+        self, x: Float[Tensor, "batch time bands channels"], there: Bool[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch halved bands channels"], Bool[Tensor, "batch halved"]]:
+        x, there = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), there[:, ::2]
+        return _where(
+            there, x, lambda values: self.norm(values.flatten(0, 1)).relu().reshape(values.shape)
+        ), there
+
+
+def _where(
+    there: Bool[Tensor, "batch time"], x: Tensor, change: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "batch time *shape"]:
+    """What `change` makes of the moments that are there, (moments, …); zero at the others."""
+    places = there.flatten().nonzero()[:, 0]
+    values = change(x.flatten(0, 1).index_select(0, places))
+    out = values.new_zeros(there.numel(), *values.shape[1:]).index_copy(0, places, values)
+    return out.reshape(*there.shape, *values.shape[1:])
 
 
 class SpectrogramTransformer(TokenEncoder):

@@ -83,6 +83,15 @@ def adult(folder: Path) -> Set:
     return Set({"name": "table", "label": "income"}, train, y, 5, test, y_test)
 
 
+def letters(folder: Path) -> Set:
+    """Which letter 16 numbers of its picture belong to; 10,000 rows to learn from, 5,000 to test."""
+    table = pq.read_table(folder / "tables" / "uci_imputation" / "letter.parquet")
+    order = np.random.default_rng(SEED).permutation(len(table))
+    train, test = (table.take(np.sort(rows)) for rows in (order[:10_000], order[10_000:15_000]))
+    y, y_test = (t["target"].to_numpy().astype(np.int64) for t in (train, test))
+    return Set({"name": "table", "label": "target"}, train, y, 5, test, y_test)
+
+
 def watch_activity(folder: Path) -> Set:
     """Windows of 128 samples (about 1.2 s, half overlapping) of a watch; subjects 19 to 23 are the test."""
     table = pq.read_table(folder / "series" / "sp_sw_har" / "samples.parquet").to_pandas()
@@ -102,10 +111,6 @@ def watch_activity(folder: Path) -> Set:
 
 def spoken_digits(folder: Path) -> Set:
     return _spoken(folder, "digit")
-
-
-def speakers(folder: Path) -> Set:
-    return _spoken(folder, "speaker")
 
 
 def _spoken(folder: Path, label: str) -> Set:
@@ -157,6 +162,7 @@ def ag_news(folder: Path) -> Set:
 SETS: dict[str, tuple[str, Callable[[Path], Set]]] = {
     "image": ("CIFAR-10 small, 5,000 + 1,000 images, 10 classes", cifar10_small),
     "table": ("Adult, 10,000 + 5,000 rows, income", adult),
+    "letters": ("Letter recognition, 10,000 + 5,000 rows of 16 numbers, 26 letters", letters),
     "series": ("watch motion, windows of 1.2 s, 5 activities, other people", watch_activity),
     "audio": ("FSDD, 2,700 + 300 recordings, 10 digits", spoken_digits),
     "graph": ("Cora, 2,708 nodes, public split, 7 topics", cora),

@@ -120,14 +120,17 @@ def test_it_is_recognised_and_said(
 
 
 @pytest.mark.parametrize("rows", [2, 300])
-@pytest.mark.parametrize("kind", ["array", "tensor", "file"])
+@pytest.mark.parametrize("kind", ["array", "tensor", "npy", "npz"])
 def test_three_axes_are_an_error_that_says_how_to_decide(kind: str, rows: int, tmp_path: Path) -> None:
     data: Any = np.zeros((rows, 6, 40), np.float32)
     if kind == "tensor":
         data = torch.from_numpy(data)
-    elif kind == "file":
+    elif kind == "npy":
         np.save(tmp_path / "x.npy", data)
         data = tmp_path / "x.npy"
+    elif kind == "npz":
+        np.savez(tmp_path / "x.npz", X_train=data, y_train=np.zeros(rows))
+        data = tmp_path / "x.npz"
     with pytest.raises(DataError, match=r"modality='image'.*modality='series'"):
         detect(data)
     assert detect(data, "series") is MODALITIES["series"]

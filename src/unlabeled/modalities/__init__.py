@@ -15,7 +15,7 @@ from unlabeled.data.collection import describe
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image.recognise import array_shape
-from unlabeled.modalities.image.stack import array_file
+from unlabeled.modalities.image.stack import array_file, npz_shapes
 
 __all__ = ["MODALITIES", "Changed", "Modality", "detect"]
 
@@ -70,7 +70,10 @@ def _shape(data: Any) -> tuple[int, ...] | None:
     path = array_file(data)
     if path is not None:
         try:
-            return array_shape(path)
+            shape = array_shape(path)
+            if shape is None and path.suffix.lower() == ".npz":
+                return next((s for s in npz_shapes(path).values() if len(s) == 3), None)
+            return shape
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path} is not an array file that can be read ({error})") from error
     shape = getattr(data, "shape", None)

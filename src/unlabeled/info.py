@@ -24,6 +24,10 @@ PACKAGES = {
     "tqdm": "",
     "timm": "image",
     "tifffile": "image",
+    "soundfile": "audio",
+    "torch_geometric": "graph",
+    "tokenizers": "text",
+    "transformers": "text",
     "tensorboard": "tensorboard",
 }
 """what the library uses → the extra that brings it (empty: the base install)"""

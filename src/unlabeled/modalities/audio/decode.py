@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
-from scipy.signal import resample_poly
 
 from unlabeled.data.cache import Unreadable
 from unlabeled.data.collection import describe
@@ -76,6 +75,8 @@ def resample(
     """The same sound at another rate: polyphase filter of SciPy, ⌈samples · after / before⌉ samples."""
     if before == after:
         return samples
+    from scipy.signal import resample_poly
+
     common = math.gcd(before, after)
     return resample_poly(samples, after // common, before // common).astype(np.float32)
 

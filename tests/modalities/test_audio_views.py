@@ -224,8 +224,8 @@ def test_options_may_be_one_a_row() -> None:
 @pytest.mark.parametrize(
     ("kind", "variant", "options", "said"),
     [
-        ("odd", 0, {}, "audio has no view of kind 'odd'"),
-        ("weak", 2, {}, "audio has no variant 2 of a weak view: choose from 0 to 1"),
+        ("odd", 0, {}, "recordings have no view of kind 'odd'"),
+        ("weak", 2, {}, "recordings have no variant 2 of a weak view: choose from 0 to 1"),
         ("strong", 0, {"pich": 0.1}, "did you mean 'pitch'"),
         ("raw", 0, {"gain": 1.0}, "nothing is changed"),
         ("weak", 0, {"gain": -1.0}, "gain must be from 0 to 60"),

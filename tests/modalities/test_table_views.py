@@ -195,7 +195,7 @@ def test_noise_moves_known_numbers_a_little_and_nothing_else():
         ("weak", 0, {"shares": 0.5}, "did you mean 'share'"),
         ("weak", 0, {"share": 1.5}, "from 0 to 1"),
         ("weak", 0, {"share": "much"}, "must be a number"),
-        ("strong", 0, {"noise": -1.0}, "at least 0"),
+        ("strong", 0, {"noise": -1.0}, "0 or more"),
         ("strong", 0, {"low": 0.0}, "0 < low"),
         ("local", 0, {"low": 0.9}, "0 < low"),
         ("strong", 0, {"share": torch.zeros(3)}, "one a row"),

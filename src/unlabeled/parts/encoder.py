@@ -67,7 +67,27 @@ class Encoder(nn.Module, ABC):
                 )
 
 
-class Wrapped(Encoder):
+class FeatureEncoder(Encoder):
+    """An encoder whose tokens, if it has any to show, can be neither hidden nor left out: it says `compute`."""
+
+    @abstractmethod
+    def compute(self, x: Any) -> Encoded:
+        """One pass over the whole input."""
+
+    def encode(
+        self,
+        x: Any,
+        *,
+        keep: Int[Tensor, "batch kept"] | None = None,
+        mask: Bool[Tensor, "batch tokens"] | None = None,
+        mask_token: Float[Tensor, " dim"] | None = None,
+        present: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Encoded:
+        self.refuse(keep=keep, mask=mask, present=present)
+        return self.compute(x)
+
+
+class Wrapped(FeatureEncoder):
     """A user's own module, called with prepared inputs; maps and tokens are averaged to features.
 
     `example`: a small collated batch, to find out how wide the features are. `prepare`: what the module is
@@ -82,16 +102,7 @@ class Wrapped(Encoder):
         self.module = module
         self.dim = width_of(self, example)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         given = self.module(self.prepare(x))
         if not isinstance(given, Tensor) or given.ndim < 2 or len(given) != len(x):
             what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__

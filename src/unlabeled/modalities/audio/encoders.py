@@ -10,13 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unlabeled.errors import OptionError, nearest
 from unlabeled.modalities.audio.spectrogram import Standardise
 from unlabeled.modalities.audio.tokens import patches, places
-from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    FeatureEncoder,
+    at_least_float32,
+    check_at_least,
+    check_options,
+)
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder
 
@@ -42,7 +49,7 @@ def build(name: str, *, standardise: Standardise, patch: int, **options: Any) ->
     raise OptionError(f"unknown encoder {name!r}: {nearest(name, OWN)}")
 
 
-class ConvNet(Encoder):
+class ConvNet(FeatureEncoder):
     """Convolutions over time and frequency, then all bands of a moment together, then mean plus maximum over time.
 
     A 5×5 and two 3×3 convolutions, each halving both axes, the latter doubling the width, then a linear layer
@@ -69,16 +76,7 @@ class ConvNet(Encoder):
         nn.init.kaiming_normal_(self.merge.weight, nonlinearity="relu")
         self.to(memory_format=torch.channels_last)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         x, there = self.standardise(x)
         x = x.transpose(1, 2)[:, :, :, None]
         maps = []

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from unlabeled.errors import OptionError, nearest
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, check_kept, check_variant, given
 
 VARIANTS: Mapping[str, int] = {"raw": 1, "weak": 2, "strong": 3, "local": 1}
 """how many variants each kind has"""
-
-Amount = float | Tensor
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,8 @@ class Look:
     """largest share of the bands, and of the time, that each of `MASKS` masks hides"""
 
 
-OPTIONS = tuple(Look.__dataclass_fields__)
-LIMITS: Mapping[str, float] = {"speed": 0.5, "pitch": 0.5, "gain": 60.0, "noise": 1.0, "masks": 0.5}
-"""largest value of each option that is not a share of time"""
+LARGEST: Mapping[str, float] = dict(low=1.0, high=1.0, speed=0.5, pitch=0.5, gain=60.0, noise=1.0, masks=0.5)
+"""largest value of each option"""
 MASKS = 2
 """masks a direction (SpecAugment's LibriSpeech double policy)"""
 SNR = (0.0, 20.0)
@@ -66,44 +61,11 @@ LOOKS: Mapping[tuple[str, int], Look] = {
 
 def look(branch: Branch, x: Tensor) -> Look:
     """How the view that `branch` asks for is made, for the rows of `x`."""
-    if branch.kind not in VARIANTS:
-        raise OptionError(f"audio has no view of kind {branch.kind!r}: {nearest(branch.kind, VARIANTS)}")
-    if not 0 <= branch.variant < VARIANTS[branch.kind]:
-        raise OptionError(
-            f"audio has no variant {branch.variant} of a {branch.kind} view: "
-            f"choose from 0 to {VARIANTS[branch.kind] - 1}"
-        )
-    name = f"{branch.kind} view of audio"
-    numbers: dict[str, Any] = {}
-    for option, value in branch.options.items():
-        if option not in OPTIONS:
-            raise OptionError(f"{name}: unknown option {option!r}; {nearest(option, OPTIONS)}")
-        if branch.kind == "raw":
-            raise OptionError(f"{name}: nothing is changed, so {option!r} cannot be set; choose 'weak'")
-        if not isinstance(value, int | float | Tensor):
-            raise OptionError(f"{name}: {option} must be a number or a tensor of them, not {value!r}")
-        if isinstance(value, Tensor) and value.shape not in ((), (len(x),)):
-            raise OptionError(
-                f"{name}: {option} must be one number or one a row, ({len(x)},), not of shape {tuple(value.shape)}"
-            )
-        limit = LIMITS.get(option)
-        if limit is not None and not bool(
-            ((torch.as_tensor(value) >= 0) & (torch.as_tensor(value) <= limit)).all()
-        ):
-            raise OptionError(f"{name}: {option} must be from 0 to {limit:g}, not {value}")
-        numbers[option] = value.to(x.device, torch.float32) if isinstance(value, Tensor) else float(value)
-    made = replace(LOOKS[branch.kind, branch.variant], **numbers)
-    low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-    if not bool(((low > 0) & (low <= high) & (high <= 1)).all()):
-        raise OptionError(
-            f"{name}: a crop keeps from low to high of the time, 0 < low ≤ high ≤ 1, not {made.low} to {made.high}"
-        )
+    check_variant("recordings", branch, VARIANTS)
+    options = given("recordings", branch, LARGEST, len(x), x.device)
+    made = replace(LOOKS[branch.kind, branch.variant], **options)  # type: ignore[arg-type]
+    check_kept("recordings", branch, made.low, made.high, "the time")
     return made
-
-
-def possible(amount: Amount) -> bool:
-    """Whether a change can happen at all. (A tensor counts as yes: looking would wait for the device.)"""
-    return isinstance(amount, Tensor) or amount > 0
 
 
 def local_frames(frames: int, patch: int) -> int:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from unlabeled.data.draws import Draws
 from unlabeled.methods.contract import Branch
-from unlabeled.modalities.audio.looks import MASKS, SNR, Look, local_frames, look, possible
+from unlabeled.modalities.amounts import possible
+from unlabeled.modalities.audio.looks import MASKS, SNR, Look, local_frames, look
 from unlabeled.modalities.audio.spectrogram import DECIBEL, present
 from unlabeled.modalities.contract import Changed
 

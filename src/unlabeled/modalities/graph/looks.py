@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from unlabeled.errors import OptionError, nearest
 from unlabeled.methods.contract import Branch
-
-Amount = float | Tensor
+from unlabeled.modalities.amounts import Amount, check_kept, check_variant, given
 
 
 @dataclass(frozen=True)
@@ -71,54 +67,16 @@ GraphMAE, Hou et al. 2022, arXiv 2205.10803)"""
 
 def look(branch: Branch, level: str, rows: int, device: torch.device) -> Look:
     """How the view that `branch` asks for is made. Refuses a kind, variant or option that graphs do not have."""
-    kinds = LOOKS[level]
-    if branch.kind not in kinds:
-        raise OptionError(f"graphs have no view of kind {branch.kind!r}: {nearest(branch.kind, kinds)}")
-    variants = kinds[branch.kind]
-    if not 0 <= branch.variant < len(variants):
-        raise OptionError(
-            f"graphs have no variant {branch.variant} of a {branch.kind} view: choose from 0 to {len(variants) - 1}"
+    check_variant("graphs", branch, {kind: len(variants) for kind, variants in LOOKS[level].items()})
+    made = LOOKS[level][branch.kind][branch.variant]
+    largest = {name: float("inf") if name == "noise" else 1.0 for name in OPTIONS}
+    options = given("graphs", branch, largest, rows, device)
+    if ("low" in options) != ("high" in options):
+        options.setdefault("high", 1.0 if made.high is None else made.high)
+        options.setdefault(
+            "low", torch.as_tensor(options["high"]).clamp(max=0.5 if made.low is None else made.low)
         )
-    made = variants[branch.variant]
-    given: dict[str, Any] = {
-        name: _checked(branch, name, value, rows, device) for name, value in branch.options.items()
-    }
-    if ("low" in given) != ("high" in given):
-        given.setdefault("high", 1.0 if made.high is None else made.high)
-        given.setdefault(
-            "low", torch.as_tensor(given["high"]).clamp(max=0.5 if made.low is None else made.low)
-        )
-    made = replace(made, **given)
+    made = replace(made, **options)  # type: ignore[arg-type]
     if made.low is not None and made.high is not None:
-        low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-        if not bool(((low > 0) & (low <= high) & (high <= 1)).all()):
-            raise OptionError(
-                f"{branch.kind} view of graphs: from low to high stays, 0 < low ≤ high ≤ 1, "
-                f"not {made.low} to {made.high}"
-            )
+        check_kept("graphs", branch, made.low, made.high, "the nodes")
     return made
-
-
-def _checked(branch: Branch, name: str, value: object, rows: int, device: torch.device) -> Amount:
-    what = f"{branch.kind} view of graphs"
-    if name not in OPTIONS:
-        raise OptionError(f"{what}: unknown option {name!r}; {nearest(name, OPTIONS)}")
-    if branch.kind == "raw":
-        raise OptionError(f"{what}: nothing is changed, so {name!r} cannot be set; choose 'weak'")
-    if not isinstance(value, int | float | Tensor) or isinstance(value, bool):
-        raise OptionError(f"{what}: {name} must be a number or a tensor of them, not {value!r}")
-    if isinstance(value, Tensor):
-        if value.shape not in ((), (rows,)):
-            raise OptionError(
-                f"{what}: {name} must be one number or one a row, ({rows},), not of shape {tuple(value.shape)}"
-            )
-        value = value.to(device, torch.float32)
-    least, most = 0.0, float("inf") if name == "noise" else 1.0
-    if not bool(((torch.as_tensor(value) >= least) & (torch.as_tensor(value) <= most)).all()):
-        raise OptionError(f"{what}: {name} must be from {least:g} to {most:g}, not {value}")
-    return value
-
-
-def possible(amount: Amount) -> bool:
-    """Whether a change can happen at all. (A tensor counts as yes: looking would wait for the device.)"""
-    return isinstance(amount, Tensor) or amount > 0

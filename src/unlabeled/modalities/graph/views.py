@@ -15,9 +15,10 @@ from torch import Tensor
 
 from unlabeled.data.draws import Draws
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, possible
 from unlabeled.modalities.contract import Changed
 from unlabeled.modalities.graph.graphs import Graphs
-from unlabeled.modalities.graph.looks import Amount, look, possible
+from unlabeled.modalities.graph.looks import look
 from unlabeled.modalities.graph.positions import REACH
 
 

@@ -21,6 +21,7 @@ from unlabeled.modalities.image.tokens import patchify, unit
 from unlabeled.parts.encoder import (
     Encoded,
     Encoder,
+    FeatureEncoder,
     Wrapped,
     at_least_float32,
     check_at_least,
@@ -122,7 +123,7 @@ class Standardise(nn.Module):
         return (unit(x.contiguous(memory_format=torch.channels_last)) - self.mean) / self.std
 
 
-class ConvNet(Encoder):
+class ConvNet(FeatureEncoder):
     """A small net for small images, fast on a processor: most of its work is done on small maps.
 
     A stem at full size, then one strided convolution for every halving down to 4 pixels (at most three),
@@ -157,16 +158,7 @@ class ConvNet(Encoder):
         self.dim = widths[-1]
         self.to(memory_format=torch.channels_last)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         x = self.stem(self.standardise(x))
         layers = []
         for stage in self.stages:
@@ -245,7 +237,7 @@ class VisionTransformer(TokenEncoder):
         return sincos(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 2), self.dim)
 
 
-class Timm(Encoder):
+class Timm(FeatureEncoder):
     """Any model of timm that is not a plain ViT: features as timm pools them, and the places of its last map.
 
     `tokens` can be looked at, but not left out. `small_stem` keeps the first layers at full size; by default
@@ -272,16 +264,7 @@ class Timm(Encoder):
         self.to(memory_format=torch.channels_last)
         self.dim = _timm_width(self, size)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         x = self.standardise(x)
         last = self.net.forward_features(x)
         return Encoded(at_least_float32(self.net.forward_head(last)), self._tokens(last))

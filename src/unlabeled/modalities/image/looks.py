@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, check_kept, given
 
 SMALL = 64
 """longest side (px) up to which the changes are those published for CIFAR and the like"""
@@ -25,8 +24,6 @@ TINY = 16
 
 VARIANTS: Mapping[str, int] = {"raw": 1, "weak": 2, "strong": 3, "local": 1}
 """how many variants each kind has"""
-
-Amount = float | Tensor
 
 
 @dataclass(frozen=True)
@@ -151,63 +148,23 @@ def local_size(size: tuple[int, int], patch: int | None) -> tuple[int, int]:
 
 def overruled(branch: Branch, x: Tensor, made: Look) -> Look:
     """`made` with the branch's options in place of its own values."""
-    given = branch.options
-    name = f"{branch.kind} view of images"
     n, bands = x.shape[:2]
-    for option, value in given.items():
-        if option not in OPTIONS:
-            raise OptionError(f"{name}: unknown option {option!r}; {nearest(option, OPTIONS)}")
-        if branch.kind == "raw":
-            raise OptionError(f"{name}: nothing is changed, so {option!r} cannot be set; choose 'weak'")
-        if not isinstance(value, int | float | Tensor):
-            raise OptionError(f"{name}: {option} must be a number or a tensor of them, not {value!r}")
-        if isinstance(value, Tensor) and value.shape not in ((), (n,)):
-            raise OptionError(
-                f"{name}: {option} must be one number or one a row, ({n},), not of shape {tuple(value.shape)}"
-            )
-        if option in AREAS:
-            if made.place != "crop":
-                raise OptionError(
-                    f"{name}: variant {branch.variant} is not cropped, so {option!r} cannot be set; "
-                    "choose variant 1"
-                )
-        elif not bool(((torch.as_tensor(value) >= 0) & (torch.as_tensor(value) <= 1)).all()):
-            raise OptionError(f"{name}: {option} is a probability, from 0 to 1, not {value}")
-    if "grey" in given and bands != 3:
+    name, asked = f"{branch.kind} view of images", branch.options
+    options = given("images", branch, dict.fromkeys(OPTIONS, 1.0), n, x.device)
+    if made.place != "crop" and (areas := [option for option in options if option in AREAS]):
+        raise OptionError(
+            f"{name}: variant {branch.variant} is not cropped, so {areas[0]!r} cannot be set; choose variant 1"
+        )
+    if "grey" in asked and bands != 3:
         raise OptionError(
             f"{name}: greyscale needs red, green and blue, and these images have {bands} band(s); "
             "leave out 'grey'"
         )
-    if "band_dropout" in given and bands in (1, 3):
+    if "band_dropout" in asked and bands in (1, 3):
         raise OptionError(
             f"{name}: bands are dropped where there are neither one nor three, "
             f"and these images have {bands}; leave out 'band_dropout'"
         )
-    numbers: dict[str, Any] = {
-        option: value.to(x.device, torch.float32) if isinstance(value, Tensor) else value
-        for option, value in given.items()
-    }
-    made = replace(made, **numbers)
-    low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-    if not bool(((low > 0) & (low <= high) & (high <= 1)).all()):
-        raise OptionError(
-            f"{name}: a crop keeps from low to high of the area, 0 < low ≤ high ≤ 1, "
-            f"not {made.low} to {made.high}"
-        )
+    made = replace(made, **options)  # type: ignore[arg-type]
+    check_kept("images", branch, made.low, made.high, "the area")
     return made
-
-
-def possible(probability: Amount) -> bool:
-    """Whether a change can happen at all. (A tensor counts as yes: looking would wait for the device.)"""
-    return isinstance(probability, Tensor) or probability > 0
-
-
-def check_variant(branch: Branch) -> None:
-    """Refuses a kind or a variant that images do not have."""
-    if branch.kind not in VARIANTS:
-        raise OptionError(f"images have no view of kind {branch.kind!r}: {nearest(branch.kind, VARIANTS)}")
-    if not 0 <= branch.variant < VARIANTS[branch.kind]:
-        raise OptionError(
-            f"images have no variant {branch.variant} of a {branch.kind} view: "
-            f"choose from 0 to {VARIANTS[branch.kind] - 1}"
-        )

@@ -13,6 +13,7 @@ from torch import Tensor
 from unlabeled.data.draws import Draws
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import check_variant, possible
 from unlabeled.modalities.contract import Changed
 from unlabeled.modalities.image.blur import SIGMA, blur
 from unlabeled.modalities.image.colour import draw_jitter, reband, recolour, solarise
@@ -29,12 +30,11 @@ from unlabeled.modalities.image.looks import (
     CUTOUT,
     NOISE,
     TINY,
+    VARIANTS,
     Look,
-    check_variant,
     local_size,
     look,
     overruled,
-    possible,
 )
 from unlabeled.modalities.image.tokens import patchify, unit, unpatchify
 
@@ -56,7 +56,7 @@ def change(x: Tensor, branch: Branch, draws: Draws, *, size: tuple[int, int], pa
     stored images.
     """
     _check_images(x, size)
-    check_variant(branch)
+    check_variant("images", branch, VARIANTS)
     made = overruled(branch, x, look(branch.kind, branch.variant, x.shape[1], size))
     if branch.kind == "local":
         size = local_size(size, patch)

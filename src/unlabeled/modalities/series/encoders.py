@@ -12,13 +12,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unlabeled.errors import OptionError, nearest
 from unlabeled.modalities.series.patches import cut, positions
 from unlabeled.modalities.series.scale import SeriesBatch, Standardise, lengths, there
-from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    FeatureEncoder,
+    at_least_float32,
+    check_at_least,
+    check_options,
+)
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder, mean
 
@@ -47,7 +54,7 @@ def build(name: str, *, standardise: Standardise, length: int, patch: int, **opt
     return maker(standardise, **facts, **options)
 
 
-class DilatedNet(Encoder):
+class DilatedNet(FeatureEncoder):
     """Residual blocks of convolutions that look twice as far with every block (Yue et al. 2022, arXiv 2106.10466).
 
     A stem that brings long series to about STEPS steps (`stride`: how many become one), then `depth` blocks of
@@ -80,16 +87,7 @@ class DilatedNet(Encoder):
         self.blocks = nn.ModuleList(DilatedBlock(width, 2**i) for i in range(depth))
         self.last = nn.Conv1d(width, dim // 2, 1)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         z = self.standardise(x)
         z = F.pad(z, (0, -z.shape[2] % self.stride), value=torch.nan)
         within = torch.arange(z.shape[2], device=z.device) < lengths(z)[:, None]

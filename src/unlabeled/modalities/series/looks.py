@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, check_kept, given
 
 VARIANTS: Mapping[str, int] = {"raw": 1, "weak": 2, "strong": 3, "local": 1}
 """how many variants each kind has"""
-
-Amount = float | Tensor
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,8 @@ class Look:
 SHARES = ("low", "high")
 AMOUNTS = ("noise", "scale")
 CHANCES = ("warp", "permute", "time_mask", "frequency_mask", "channel_dropout")
-OPTIONS = SHARES + AMOUNTS + CHANCES
-"""what a branch's options can overrule"""
+LARGEST: Mapping[str, float] = dict.fromkeys(SHARES + CHANCES, 1.0) | dict.fromkeys(AMOUNTS, float("inf"))
+"""what a branch's options can overrule, and the largest value of each"""
 
 BENDS = 3
 """numbers a warp is made of"""
@@ -88,49 +85,12 @@ def local_length(steps: int, patch: int) -> int:
 
 def overruled(branch: Branch, x: Tensor, made: Look) -> Look:
     """`made` with the branch's options in place of its own values."""
-    name = f"{branch.kind} view of series"
-    n, channels = x.shape[:2]
-    numbers: dict[str, Any] = {}
-    for option, value in branch.options.items():
-        if option not in OPTIONS:
-            raise OptionError(f"{name}: unknown option {option!r}; {nearest(option, OPTIONS)}")
-        if branch.kind == "raw":
-            raise OptionError(f"{name}: nothing is changed, so {option!r} cannot be set; choose 'weak'")
-        if isinstance(value, bool) or not isinstance(value, int | float | Tensor):
-            raise OptionError(f"{name}: {option} must be a number or a tensor of them, not {value!r}")
-        if isinstance(value, Tensor) and value.shape not in ((), (n,)):
-            raise OptionError(
-                f"{name}: {option} must be one number or one a row, ({n},), not of shape {tuple(value.shape)}"
-            )
-        if option == "channel_dropout" and channels == 1:
-            raise OptionError(f"{name}: these series have one channel, which is never dropped; leave it out")
-        given = torch.as_tensor(value, dtype=torch.float32)
-        top = float("inf") if option in AMOUNTS else 1.0
-        if not bool(((given >= 0) & (given <= top) & given.isfinite()).all()):
-            what = "0 or more" if option in AMOUNTS else "from 0 to 1"
-            raise OptionError(f"{name}: {option} must be {what}, not {value}")
-        numbers[option] = given.to(x.device) if isinstance(value, Tensor) else float(value)
-    made = replace(made, **numbers)
-    low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-    if not bool(((low > 0) & (low <= high)).all()):
+    options = given("series", branch, LARGEST, len(x), x.device)
+    if "channel_dropout" in options and x.shape[1] == 1:
         raise OptionError(
-            f"{name}: a crop keeps from low to high of the series, 0 < low ≤ high ≤ 1, not {made.low} to "
-            f"{made.high}"
+            f"{branch.kind} view of series: these series have one channel, which is never dropped; leave "
+            "'channel_dropout' out"
         )
+    made = replace(made, **options)
+    check_kept("series", branch, made.low, made.high, "the series")
     return made
-
-
-def possible(amount: Amount) -> bool:
-    """Whether a change can happen at all. (A tensor counts as yes: looking would wait for the device.)"""
-    return isinstance(amount, Tensor) or amount > 0
-
-
-def check_variant(branch: Branch) -> None:
-    """Refuses a kind or a variant that series do not have."""
-    if branch.kind not in VARIANTS:
-        raise OptionError(f"series have no view of kind {branch.kind!r}: {nearest(branch.kind, VARIANTS)}")
-    if not 0 <= branch.variant < VARIANTS[branch.kind]:
-        raise OptionError(
-            f"series have no variant {branch.variant} of a {branch.kind} view: "
-            f"choose from 0 to {VARIANTS[branch.kind] - 1}"
-        )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unlabeled.data.draws import Draws
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import check_variant, possible
 from unlabeled.modalities.contract import Changed
 from unlabeled.modalities.series import changes
 from unlabeled.modalities.series.looks import (
@@ -20,13 +21,12 @@ from unlabeled.modalities.series.looks import (
     FREQUENCIES,
     MASKED,
     PIECES,
+    VARIANTS,
     WARPED,
     Look,
-    check_variant,
     local_length,
     look,
     overruled,
-    possible,
 )
 from unlabeled.modalities.series.scale import SeriesBatch, Standardise, lengths
 
@@ -38,7 +38,7 @@ def change(x: SeriesBatch, branch: Branch, draws: Draws, *, standardise: Standar
     the middle of each patch in the series it is of. `params`, one value a row: `crop` (start and width as
     shares of the series) and what else was applied.
     """
-    check_variant(branch)
+    check_variant("series", branch, VARIANTS)
     made = overruled(branch, x, look(branch.kind, branch.variant, x.shape[1]))
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         if branch.kind == "raw":

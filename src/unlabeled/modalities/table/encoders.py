@@ -13,7 +13,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unlabeled.errors import OptionError, nearest
-from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    FeatureEncoder,
+    at_least_float32,
+    check_at_least,
+    check_options,
+)
 from unlabeled.parts.transformer import initialise
 from unlabeled.parts.trunk import TokenEncoder
 
@@ -78,7 +85,7 @@ class Cells(nn.Module):
         return x[:, self.numeric], torch.minimum(codes, self.last) + self.first
 
 
-class MLP(Encoder):
+class MLP(FeatureEncoder):
     """Full layers with batch norm on all cells side by side.
 
     A number goes in as its value, 0 where it is missing, and whether it is; a category as a learned vector of
@@ -123,16 +130,7 @@ class MLP(Encoder):
             for i in range(depth)
         )
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         numbers, codes = self.cells(x)
         missing = numbers.isnan()
         side = [numbers.masked_fill(missing, 0), missing.to(numbers.dtype)]

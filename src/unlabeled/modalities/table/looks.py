@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from unlabeled.errors import OptionError, nearest
 from unlabeled.methods.contract import Branch
-
-Amount = float | Tensor
+from unlabeled.modalities.amounts import Amount, check_kept, check_variant, given
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,10 @@ class Look:
     """standard deviation of what is added to scaled numbers"""
 
 
-OPTIONS = tuple(Look.__dataclass_fields__)
+LARGEST: Mapping[str, float] = {"share": 1.0, "low": 1.0, "high": 1.0, "noise": float("inf")}
+"""largest value of each option"""
+VARIANTS: Mapping[str, int] = {"raw": 1, "weak": 2, "strong": 3, "local": 1}
+"""how many variants each kind has"""
 
 # SCARF (Bahri et al. 2021, arXiv 2106.15147) draws 0.6 of the cells of one of two views anew. Methods here make
 # both views of a pair strong, and two views with 0.6 have a sixth of their cells in common. Tried with SimCLR and
@@ -54,42 +54,8 @@ def look(branch: Branch, rows: int, device: torch.device) -> Look:
 
     `OptionError`: no such kind, variant or option; a share outside [0, 1]; not 0 < low ≤ high ≤ 1; noise below 0.
     """
-    kinds = sorted({kind for kind, _ in LOOKS})
-    if branch.kind not in kinds:
-        raise OptionError(f"tables have no view of kind {branch.kind!r}: {nearest(branch.kind, kinds)}")
-    if (branch.kind, branch.variant) not in LOOKS:
-        count = sum(kind == branch.kind for kind, _ in LOOKS)
-        raise OptionError(
-            f"tables have no variant {branch.variant} of a {branch.kind} view: choose from 0 to {count - 1}"
-        )
-    name = f"{branch.kind} view of tables"
-    numbers: dict[str, Amount] = {}
-    for option, value in branch.options.items():
-        if option not in OPTIONS:
-            raise OptionError(f"{name}: unknown option {option!r}; {nearest(option, OPTIONS)}")
-        if branch.kind == "raw":
-            raise OptionError(f"{name}: nothing is changed, so {option!r} cannot be set; choose 'weak'")
-        if not isinstance(value, int | float | Tensor):
-            raise OptionError(f"{name}: {option} must be a number or a tensor of them, not {value!r}")
-        if isinstance(value, Tensor) and value.shape not in ((), (rows,)):
-            raise OptionError(
-                f"{name}: {option} must be one number or one a row, ({rows},), not of shape {tuple(value.shape)}"
-            )
-        numbers[option] = value.to(device, torch.float32) if isinstance(value, Tensor) else value
-    made = replace(LOOKS[branch.kind, branch.variant], **numbers)
-    share, noise = torch.as_tensor(made.share), torch.as_tensor(made.noise)
-    low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-    if not bool(((share >= 0) & (share <= 1)).all()):
-        raise OptionError(f"{name}: share is a share of the cells, from 0 to 1, not {made.share}")
-    if not bool((noise >= 0).all()):
-        raise OptionError(f"{name}: noise is a standard deviation of at least 0, not {made.noise}")
-    if not bool(((low > 0) & (low <= high) & (high <= 1)).all()):
-        raise OptionError(
-            f"{name}: from low to high of the columns stay, 0 < low ≤ high ≤ 1, not {made.low} to {made.high}"
-        )
+    check_variant("tables", branch, VARIANTS)
+    options = given("tables", branch, LARGEST, rows, device)
+    made = replace(LOOKS[branch.kind, branch.variant], **options)
+    check_kept("tables", branch, made.low, made.high, "the columns")
     return made
-
-
-def possible(amount: Amount) -> bool:
-    """Whether a change can happen at all. (A tensor counts as yes: looking would wait for the device.)"""
-    return isinstance(amount, Tensor) or amount > 0

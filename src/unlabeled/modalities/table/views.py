@@ -14,9 +14,10 @@ from torch import Tensor
 
 from unlabeled.data.draws import Draws
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, possible
 from unlabeled.modalities.contract import Changed
 from unlabeled.modalities.table.columns import Column
-from unlabeled.modalities.table.looks import Amount, look, possible
+from unlabeled.modalities.table.looks import look
 
 
 class Marginals:

@@ -17,7 +17,14 @@ from unlabeled.errors import OptionError, nearest
 from unlabeled.modalities.text.checkpoint import NAME as CHECKPOINT
 from unlabeled.modalities.text.checkpoint import Checkpoint
 from unlabeled.modalities.text.tokenizer import Tokenizer
-from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    FeatureEncoder,
+    at_least_float32,
+    check_at_least,
+    check_options,
+)
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder
 
@@ -92,7 +99,7 @@ class Transformer(TokenEncoder):
         return self.dropout(self.table(x)), SCALE * sincos(places, self.dim), x != self.pad
 
 
-class Bag(Encoder):
+class Bag(FeatureEncoder):
     """The mean of the embeddings of a document's tokens, and a two-layer network on it: order means nothing.
 
     The cheapest encoder of text. `dropout`: of the mean's channels and of what the network adds.
@@ -112,16 +119,7 @@ class Bag(Encoder):
         self.apply(initialise)
         nn.init.normal_(self.table.weight, std=SCALE)
 
-    def encode(
-        self,
-        x: Any,
-        *,
-        keep: Int[Tensor, "batch kept"] | None = None,
-        mask: Bool[Tensor, "batch tokens"] | None = None,
-        mask_token: Float[Tensor, " dim"] | None = None,
-        present: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> Encoded:
-        self.refuse(keep=keep, mask=mask, present=present)
+    def compute(self, x: Any) -> Encoded:
         check_tokens(x)
         mean = F.embedding_bag(x, self.table.weight, mode="mean", padding_idx=self.pad)
         pooled = self.norm(self.dropout(mean))

@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from unlabeled.data.draws import Draws
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
+from unlabeled.modalities.amounts import Amount, check_kept, check_variant, given
 from unlabeled.modalities.contract import Changed
-
-Amount = float | Tensor
 
 
 @dataclass(frozen=True)
@@ -112,38 +110,10 @@ def change(x: Int64[Tensor, "n length"], branch: Branch, draws: Draws, *, pad: i
 
 def overruled(branch: Branch, x: Tensor) -> Look:
     """What the kind and variant say, with the branch's options in place of its own values."""
-    if branch.kind not in LOOKS:
-        raise OptionError(f"texts have no view of kind {branch.kind!r}: {nearest(branch.kind, LOOKS)}")
-    variants = LOOKS[branch.kind]
-    if not 0 <= branch.variant < len(variants):
-        raise OptionError(
-            f"texts have no variant {branch.variant} of a {branch.kind} view: choose from 0 to {len(variants) - 1}"
-        )
-    name, given = f"{branch.kind} view of texts", branch.options
-    for option, value in given.items():
-        if option not in OPTIONS:
-            raise OptionError(f"{name}: unknown option {option!r}; {nearest(option, OPTIONS)}")
-        if branch.kind == "raw":
-            raise OptionError(f"{name}: nothing is changed, so {option!r} cannot be set; choose 'weak'")
-        if not isinstance(value, int | float | Tensor):
-            raise OptionError(f"{name}: {option} must be a number or a tensor of them, not {value!r}")
-        held = torch.as_tensor(value)
-        if held.shape not in ((), (len(x),)):
-            raise OptionError(
-                f"{name}: {option} must be one number or one a row, ({len(x)},), not of shape {tuple(held.shape)}"
-            )
-        if not bool(((held >= 0) & (held <= 1)).all()):
-            raise OptionError(f"{name}: {option} must be from 0 to 1, not {value}")
-    numbers: dict[str, Any] = {
-        option: value.to(x.device, torch.float32) if isinstance(value, Tensor) else float(value)
-        for option, value in given.items()
-    }
-    made = replace(variants[branch.variant], **numbers)
-    low, high = torch.as_tensor(made.low), torch.as_tensor(made.high)
-    if not bool(((low > 0) & (low <= high)).all()):
-        raise OptionError(
-            f"{name}: a span keeps from low to high of the document, 0 < low ≤ high ≤ 1, not {made.low} to {made.high}"
-        )
+    check_variant("texts", branch, {kind: len(variants) for kind, variants in LOOKS.items()})
+    options = given("texts", branch, dict.fromkeys(OPTIONS, 1.0), len(x), x.device)
+    made = replace(LOOKS[branch.kind][branch.variant], **options)
+    check_kept("texts", branch, made.low, made.high, "the document")
     return made
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unlabeled.errors import OptionError, missing, nearest
 from unlabeled.modalities.graph.graphs import Graphs, Level, among
 from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.transformer import initialise
 from unlabeled.parts.trunk import check_tokens
 
 POOLS = ("mean", "sum")
@@ -67,6 +68,7 @@ class GraphEncoder(Encoder):
         self.pool = pool if pool is not None or level == "node" else "mean"
         self.dropout = nn.Dropout(dropout)
         self.embed = nn.Linear(features, width)
+        self.embed.apply(initialise)  # rows that sum to 1 are small: the usual random bias would drown them
 
     @abstractmethod
     def messages(

@@ -108,24 +108,21 @@ def open_graphs(data: Any, names: Names) -> Found:
 # what things are, by a look at them
 def is_pyg(data: Any) -> bool:
     """One graph (or a batch of them) of PyTorch Geometric."""
-    return _root(data) == "torch_geometric" and hasattr(data, "edge_index")
+    return "BaseData" in _inherited(data, "torch_geometric")
 
 
 def is_pyg_set(data: Any) -> bool:
     """A data set of PyTorch Geometric."""
-    return any(kind.__module__.startswith("torch_geometric.data.") for kind in type(data).__mro__) and (
-        hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "edge_index")
-    )
+    return "Dataset" in _inherited(data, "torch_geometric")
 
 
 def is_networkx(data: Any) -> bool:
-    return any(kind.__module__.split(".")[0] == "networkx" for kind in type(data).__mro__) and hasattr(
-        data, "nodes"
-    )
+    return "Graph" in _inherited(data, "networkx")
 
 
-def _root(data: Any) -> str:
-    return type(data).__module__.split(".")[0]
+def _inherited(data: Any, package: str) -> set[str]:
+    """The classes of a package that its own class is or inherits from; imports nothing."""
+    return {kind.__name__ for kind in type(data).__mro__ if kind.__module__.split(".")[0] == package}
 
 
 def npz_in(path: Path) -> Path | None:

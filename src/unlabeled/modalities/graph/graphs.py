@@ -79,19 +79,16 @@ class Graphs:
         graph, nodes = spread(self._start, self.sizes, chosen)
         shift = (self.sizes[chosen].cumsum(0) - self.sizes[chosen]) - self._start[chosen]
 
-        def pairs_of(pairs: Tensor) -> tuple[Tensor, Tensor]:
-            row, places = spread(*self._places(pairs), chosen)
-            return pairs[:, places] + shift[row], places
-
-        pairs, places = pairs_of(self.pairs)
+        row, places = spread(*self._pairs_at, chosen)
         diffused = None
         if self.diffused is not None:
-            far, far_places = pairs_of(self.diffused[0])
-            diffused = (far, self.diffused[1][far_places])
+            far, weight = self.diffused
+            far_row, far_places = spread(*self._far_at, chosen)
+            diffused = (far[:, far_places] + shift[far_row], weight[far_places])
         return replace(
             self,
             x=self.x[nodes],
-            pairs=pairs,
+            pairs=self.pairs[:, places] + shift[row],
             graph=graph,
             count=len(chosen),
             positions=self.positions[nodes],
@@ -155,12 +152,20 @@ class Graphs:
     @property
     def pair_place(self) -> Int[Tensor, " pairs"]:
         """Each pair's place in its graph."""
-        start, _ = self._places(self.pairs)
+        start, _ = self._pairs_at
         return torch.arange(self.pairs.shape[1], device=self.device) - start[self.pair_graph]
 
-    def _places(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def _pairs_at(self) -> tuple[Tensor, Tensor]:
         """Where each graph's pairs begin, and how many there are."""
-        sizes = torch.bincount(self.graph[pairs[0]], minlength=self.count)
+        sizes = torch.bincount(self.pair_graph, minlength=self.count)
+        return sizes.cumsum(0) - sizes, sizes
+
+    @cached_property
+    def _far_at(self) -> tuple[Tensor, Tensor]:
+        """The same of the diffused graphs."""
+        assert self.diffused is not None
+        sizes = torch.bincount(self.graph[self.diffused[0][0]], minlength=self.count)
         return sizes.cumsum(0) - sizes, sizes
 
     # nodes as a rectangle

@@ -16,7 +16,8 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
-from unlabeled.modalities.graph import encoders, features, views
+from unlabeled.modalities.graph import encoders, views
+from unlabeled.modalities.graph.features import Features, check_scaling, fit
 from unlabeled.modalities.graph.find import ACCEPTED, Names, open_graphs, refuse_unknown
 from unlabeled.modalities.graph.graphs import Graphs, Level
 from unlabeled.modalities.graph.positions import AXES
@@ -36,9 +37,9 @@ class Graph(Modality):
     token is a node. A module of one's own is called with `Graphs` (which has `to_pyg()`) and gives one row a node
     or a graph.
 
-    `features`: how node features are made, see `features.Features`. `directed`: messages go along edges one way
-    only. `diffusion`: the second of a pair of strong views sees the diffused graph. `label`, `source`, `target`,
-    `id`: what the data calls the classes, both ends of an edge, and the nodes.
+    `features`: how node features are made, as plain values (see `features.py`). `directed`: messages go along
+    edges one way only. `diffusion`: the second of a pair of strong views sees the diffused graph. `label`,
+    `source`, `target`, `id`: what the data calls the classes, both ends of an edge, and the nodes.
     """
 
     name: ClassVar[str] = "graph"
@@ -64,7 +65,7 @@ class Graph(Modality):
                 raise OptionError(f"{name} must be true or false, not {value!r}")
         self.level: Level = level
         try:
-            self.features = _features(**features)
+            self.features = Features(**features)
         except TypeError as error:
             raise OptionError(f"features: {error}") from error
         self.directed, self.diffusion, self.label = directed, diffusion, label
@@ -106,10 +107,10 @@ class Graph(Modality):
         """
         known = ("level", "directed", "scaling", "degrees", "diffusion", "label", "source", "target", "id")
         refuse_unknown(unknown, known)
-        features.check_scaling(scaling)
+        check_scaling(scaling)
         found = open_graphs(data, Names(label, source, target, id))
         structure = tidy(found.edges, None, found.nodes, directed=directed)
-        fitted = features.fit(found, structure.degrees(found.nodes), scaling=scaling, cap=degrees)
+        fitted = fit(found, structure.degrees(found.nodes), scaling=scaling, cap=degrees)
         chosen: Any = ("node" if len(found.sizes) == 1 else "graph") if level is None else level
         return cls(chosen, fitted.config(), directed, diffusion, label, source, target, id)
 
@@ -192,6 +193,3 @@ class Graph(Modality):
             0, x.graph, F.one_hot(degree, DEGREES + 1).to(x.x.dtype)
         )
         return torch.cat([total / x.sizes.clamp(min=1)[:, None], total, counts], dim=1)
-
-
-_features = features.Features

@@ -50,7 +50,8 @@ def adjacency(
 
 
 def eigenvectors(walk: sparse.csr_matrix) -> Float[np.ndarray, "nodes 8"]:
-    """The eigenvectors of the smallest Laplacian eigenvalues above zero, of each connected component by itself.
+    """The eigenvectors of the smallest eigenvalues above zero of the Laplacian I − D⁻¹A, of each connected
+    component by itself.
 
     Each is divided by its largest size and spread out by a square root that keeps the sign (most entries of
     one are tiny beside the largest), its largest entry is positive. Zeros at isolated nodes, and where a
@@ -78,14 +79,16 @@ def _solve(
     parts, size = nodes.shape
     wanted = min(size - 1, EIGENVECTORS)
     block = walk[nodes.ravel()][:, nodes.ravel()]
+    # from those of D^−½ A D^−½ to those of D⁻¹A, which are smooth along edges whatever the degrees
+    root = np.sqrt(np.diff(block.indptr)).reshape(parts, size, 1)
     if size > DENSE:
         # the start is the same every time, so are the eigenvectors
         _, found = sparse.linalg.eigsh(block, k=wanted + 1, which="LA", v0=np.ones(size), tol=1e-6)
-        return found[None, :, ::-1][:, :, 1:]
+        return found[None, :, ::-1][:, :, 1:] / root
     dense = np.zeros((parts, size, size))
     block = block.tocoo()
     dense[block.row // size, block.row % size, block.col % size] = block.data
-    return np.linalg.eigh(dense)[1][:, :, ::-1][:, :, 1 : wanted + 1]
+    return np.linalg.eigh(dense)[1][:, :, ::-1][:, :, 1 : wanted + 1] / root
 
 
 def _spread(vectors: Float[np.ndarray, "parts size axes"]) -> Float[np.ndarray, "parts size axes"]:

@@ -170,6 +170,32 @@ def test_recognising_never_raises(kind: str, tmp_path: Path) -> None:
             assert said is None or isinstance(said, str)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a,b\n1,2\n3\n", "cannot be read"),
+        (b"", "cannot be read"),
+        (b"a,b\n1,1\n1,1\n", "throughout"),
+    ],
+    ids=["ragged", "empty", "constant"],
+)
+def test_a_faulty_table_is_told_its_fault_and_not_that_it_is_unknown(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        ul.pretrain(tmp_path / "x.csv", method="vicreg", out=tmp_path / "run")
+
+
+def test_a_label_column_that_was_an_input_is_refused_as_labels(tmp_path: Path) -> None:
+    data = frame(40).assign(answer=["yes", "no"] * 20)
+    run = ul.pretrain(
+        data, method="vicreg", epochs=1, batch_size=20, out=tmp_path / "run", width=16, on_collapse="warn"
+    )
+    with pytest.raises(DataError, match="train with labels='answer'"):
+        run.evaluate(data, labels="answer")
+
+
 def test_pretrain_says_what_it_got(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ul.pretrain(
         frame(32),

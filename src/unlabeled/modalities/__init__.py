@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unlabeled.data.collection import describe
+from unlabeled.data.frames import is_frame
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image.recognise import array_shape
@@ -57,6 +58,8 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
                 f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) "
                 "needs modality='image', (sample, channel, time) needs modality='series'"
             )
+        if is_frame(data) or (shape is not None and len(shape) == 2):
+            return MODALITIES["table"]  # it is one, though a faulty one: reading it says what is wrong
         raise DataError(_unrecognised(data))
     if len(found) > 1:
         said = "; ".join(f"modality={name!r}: {line}" for name, line in found.items())

@@ -171,6 +171,10 @@ SETS: dict[str, tuple[str, Callable[[Path], Set]]] = {
 }
 
 
+MODALITY = {kind: {"letters": "table", "graphs": "graph"}.get(kind, kind) for kind in SETS}
+"""of which kind of data each set is"""
+
+
 def scored(z: torch.Tensor, held: Set, z_test: torch.Tensor) -> dict[str, Any]:
     """Both accuracies, with which test samples were right (packed bits as hex), and the effective rank."""
     y_test = held.y_test

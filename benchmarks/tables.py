@@ -52,7 +52,7 @@ def measured() -> dict[str, dict[str, Any]]:
             "raw_linear_probe": raw["linear_probe"],
             "seconds": cell["seconds"],
             "code": cell["code"],
-            "works": [kind for kind in matrix.SETS if works(name, kind)],
+            "works": list(dict.fromkeys(matrix.MODALITY[k] for k in matrix.SETS if works(name, k))),
         }
     return rows
 

@@ -180,3 +180,18 @@ def test_minus_one_beside_a_single_class_is_taken_as_a_class_and_said() -> None:
 def test_labels_that_do_not_fit_are_refused(y: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         classifier().fit(few_labels()[0], y)
+
+
+@pytest.mark.parametrize("made", [encoder(epochs=1), classifier(epochs=1)], ids=["encoder", "classifier"])
+def test_a_row_of_which_nothing_is_known_is_refused_and_never_dropped(made: Any) -> None:
+    X, hidden, _ = (rows[:60] for rows in few_labels())
+    X = X.astype(float)
+    broken = X.copy()
+    broken[3] = np.nan
+    made = clone(made).fit(X, np.where(hidden == -1, 0, hidden))
+    with pytest.raises(ValueError, match="rows 3"):
+        made.transform(broken) if hasattr(made, "transform") else made.predict(broken)
+    with pytest.raises(ValueError, match="1 of the 60 rows"):
+        clone(made).fit(broken, np.where(hidden == -1, 0, hidden))
+    with pytest.raises(ValueError, match="rows 3"):
+        SemiSupervisedClassifier(method="label_spreading").fit(broken, hidden)

@@ -237,7 +237,7 @@ class Run:
         if isinstance(labels, str) and hasattr(self.modality, "label"):
             if labels == self.modality.label:
                 labels = True
-            elif not Path(labels).expanduser().exists():
+            elif not Path(labels).suffix and not Path(labels).expanduser().exists():
                 raise DataError(
                     f"labels={labels!r} is no file, and no column that was kept out of the inputs when "
                     f"{self.path} was trained (that was {self.modality.label!r}): give a labels file, or train with "

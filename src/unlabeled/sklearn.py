@@ -80,6 +80,12 @@ class _Fitted(BaseEstimator):
                 **(self.method_options or {}),
                 **more,
             )
+            skipped = run.config["about"]["skipped"]
+            if skipped:
+                raise ValueError(
+                    f"{skipped} of the {_rows(data)} rows of X hold nothing that is known ({said.getvalue().strip()}): "
+                    "drop them, or fill them in"
+                )
             self.files_ = {name: (run.path / name).read_bytes() for name in FILES}
             self._loaded = _whole(run)
 
@@ -192,7 +198,9 @@ class SelfSupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _
     def transform(self, X: Any) -> np.ndarray:
         """(rows, dim) float32 embeddings."""
         check_is_fitted(self)
-        table = self._run().embed(self._read(X, reset=False))
+        data = self._read(X, reset=False)
+        table = self._run().embed(data)
+        check_rows(table["index"].to_numpy(), _rows(data))
         column = table["embedding"].combine_chunks()
         return column.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, -1)
 
@@ -213,6 +221,9 @@ class SelfSupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _
 
 class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
     """A classifier from a few labelled rows and many unlabelled ones: y == -1 (or None, NaN) is unlabelled.
+
+    Where y holds -1 and one class only, there is nothing to tell apart but these two: both are taken as classes,
+    with a warning (fully labelled data often has the classes -1 and 1).
 
     Args:
         method: "supervised" trains a network on the labelled rows; "label_spreading" (Zhou et al. 2003) spreads
@@ -299,6 +310,7 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
             # no label reaches a row all of whose neighbours are as far from any: the classes as often as labelled
             return np.where(np.isfinite(found).all(axis=1, keepdims=True), found, self.prior_)
         table = self._run().predict(data)
+        check_rows(table["index"].to_numpy(), _rows(data))
         return np.stack([table[f"probability_{_name(c)}"].to_numpy() for c in self.classes_], axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -329,6 +341,7 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         from unlabeled.data.rows import features
 
         source = self.modality_.read(data)
+        check_rows(source.index, _rows(data))
         z = (
             raw_features(self.modality_, source)
             if self.start_ is None
@@ -356,6 +369,17 @@ def _whole(run: Run) -> Run:
     if run.classes is not None:
         _ = run.classifier
     return run
+
+
+def check_rows(index: np.ndarray, rows: int) -> None:
+    """Refuses X of which some rows cannot be read: an estimator gives one row for each."""
+    if len(index) < rows:
+        gone = sorted(set(range(rows)) - set(index.tolist()))
+        first = ", ".join(map(str, gone[:5])) + (", …" if len(gone) > 5 else "")
+        raise ValueError(
+            f"{len(gone)} of the {rows} rows of X hold nothing that is known (rows {first}): drop them, or fill "
+            "them in"
+        )
 
 
 def _rows(data: Any) -> int:

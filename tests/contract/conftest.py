@@ -83,7 +83,7 @@ def build(
 def without_pixel_noise(method: Method) -> None:
     """The promise about processes is made with pixel-sized noise off."""
     method.plan = tuple(
-        dataclasses.replace(b, options={**b.options, "noise": 0.0}) if b.kind in ("strong", "local") else b
+        dataclasses.replace(b, options={**b.options, "noise": 0.0}) if b.kind != "raw" else b
         for b in method.plan
     )
 

@@ -624,8 +624,8 @@ def test_parquet_of_encoded_images(tmp_path: Path, struct: bool, name: str, grou
 
 def test_parquet_without_images_is_refused_naming_its_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"age": [1], "blob": [b"no image"]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match="no kind of data"):
-        detect(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="1 column"):
+        detect(tmp_path / "a.parquet").measure(tmp_path / "a.parquet")
     pq.write_table(pa.table({"age": [1]}), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"columns: \['age'\]"):
         colour().read(tmp_path / "b.parquet")
@@ -1177,7 +1177,7 @@ def test_three_axes_need_a_modality(tmp_path: Path) -> None:
 def test_unknown_modalities_and_data(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="unknown modality 'imgae': did you mean 'image'"):
         detect(np.zeros((2, 8, 8, 3)), "imgae")
-    for data in (42, np.zeros((5, 7)), [], {}, object()):
+    for data in (42, [], {}, object()):
         with pytest.raises(DataError, match="no kind of data"):
             detect(data)
         with pytest.raises(DataError):

@@ -73,6 +73,7 @@ class ConvNet(FeatureEncoder):
             bands = -(-bands // 2)
         self.merge = nn.Linear(bands * 4 * width, 4 * width, bias=False)
         self.norm = nn.BatchNorm1d(4 * width)
+        self.activation = nn.ReLU()
         nn.init.kaiming_normal_(self.merge.weight, nonlinearity="relu")
         self.to(memory_format=torch.channels_last)
 
@@ -83,7 +84,7 @@ class ConvNet(FeatureEncoder):
         for convolution in self.convolutions:
             x, there = convolution(x, there)
             maps.append(x.permute(0, 3, 1, 2))
-        moments = _where(there, x, lambda values: self.norm(self.merge(values.flatten(1))).relu())
+        moments = _where(there, x, lambda values: self.activation(self.norm(self.merge(values.flatten(1)))))
         # absent moments are zero, and none is below: they change neither sum nor maximum
         moments = at_least_float32(moments)
         features = moments.sum(1) / there.sum(1, keepdim=True).clamp(min=1) + moments.amax(1)
@@ -97,6 +98,7 @@ class Halving(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(before, after, kernel, 2, kernel // 2, bias=False)
         self.norm = nn.BatchNorm1d(after)
+        self.activation = nn.ReLU()
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(
@@ -104,7 +106,7 @@ class Halving(nn.Module):
     ) -> tuple[Float[Tensor, "batch halved bands channels"], Bool[Tensor, "batch halved"]]:
         x, there = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), there[:, ::2]
         return _where(
-            there, x, lambda values: self.norm(values.flatten(0, 1)).relu().reshape(values.shape)
+            there, x, lambda values: self.activation(self.norm(values.flatten(0, 1))).reshape(values.shape)
         ), there
 
 

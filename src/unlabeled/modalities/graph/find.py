@@ -462,6 +462,21 @@ def _pyg_labels(found: Found, graphs: list[Any], names: Names, what: str) -> Non
 
 
 # networkx and GraphML
+def _check_declared(graph: Any, path: Path) -> None:
+    """Refuses edges to nodes that the file does not declare: networkx makes such nodes up."""
+    from xml.etree import ElementTree
+
+    declared = {
+        e.get("id") for _, e in ElementTree.iterparse(path) if e.tag.endswith("}node") or e.tag == "node"
+    }
+    made_up = [str(node) for node in graph.nodes if str(node) not in declared]
+    if made_up:
+        raise DataError(
+            f"edges of {path} lead to {len(made_up):,} nodes that do not exist ({', '.join(made_up[:5])}): declare "
+            "them, or remove the edges"
+        )
+
+
 def _from_graphml(paths: list[Path], names: Names, path: Path) -> Found:
     try:
         import networkx
@@ -471,8 +486,11 @@ def _from_graphml(paths: list[Path], names: Names, path: Path) -> Found:
     for i, one in enumerate(paths):
         try:
             graphs.append(networkx.read_graphml(one))
+            _check_declared(graphs[-1], one)
             keys.append(one.name)
             index.append(i)
+        except DataError:
+            raise
         except Exception as error:  # whatever an XML parser meets in a broken file
             skipped.append(
                 Skipped(one.name, f"not GraphML that can be read ({type(error).__name__}: {error})")

@@ -8,6 +8,7 @@ its own: a row's view does not depend on how the batch is shared out, nor one ch
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unlabeled.data.draws import Draws
@@ -120,9 +121,7 @@ def _change_values(z: Tensor, length: Tensor, made: Look, draws: Draws, params: 
 
 def _middles(places: Tensor, length: Tensor, patch: int) -> Tensor:
     """(n, patches, 1): the middle of each patch in the original series, from 0 to 1; 0 where nothing is."""
-    count = -(-places.shape[1] // patch)
-    at = torch.arange(count, device=places.device) * patch + (patch - 1) / 2
-    low, high = at.floor().long(), at.ceil().long().clamp(max=places.shape[1] - 1)
-    low = low.clamp(max=places.shape[1] - 1)
-    middle = (places[:, low] + places[:, high]) / 2
+    short = -places.shape[1] % patch
+    padded = F.pad(places, (0, short), value=torch.nan).unflatten(1, (-1, patch))
+    middle = padded.nanmean(dim=2)  # of the steps that are there
     return ((middle + 0.5) / length[:, None]).nan_to_num(0.0)[:, :, None]

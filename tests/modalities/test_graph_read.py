@@ -155,16 +155,27 @@ def test_an_edge_list_alone_is_a_graph(tmp_path: Path) -> None:
 def test_graphml_and_networkx(tmp_path: Path) -> None:
     path = tmp_path / "club.graphml"
     networkx.write_graphml(CLUB, path)
+    (tmp_path / "zipped").mkdir()
     source = opened(path, label="club", labels=True)
     assert len(source) == 34 and source.labels[0] == "Mr. Hi" and source.all.pairs.shape[1] == 78
     assert source.all.pair_weight is not None
     assert torch.equal(source.all.pairs, opened(CLUB, label="club").all.pairs)
+    networkx.write_graphml(CLUB, tmp_path / "zipped" / "club.graphml.gz")
+    assert opened(tmp_path / "zipped", label="club").fingerprint == opened(path, label="club").fingerprint
     # a folder of them: one that cannot be read is left out and named
     networkx.write_graphml(networkx.path_graph(3), tmp_path / "path.graphml")
     (tmp_path / "broken.graphml").write_text("<graphml><graph>")
     folder = opened(tmp_path)
     assert list(folder.keys) == ["club.graphml", "path.graphml"] and folder.index.tolist() == [1, 2]
     assert [s.key for s in folder.skipped] == ["broken.graphml"]
+
+
+def test_graphml_whose_edges_lead_nowhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "club.graphml"
+    networkx.write_graphml(CLUB, path)
+    path.write_text(path.read_text().replace('target="33"', 'target="nobody"'))
+    with pytest.raises(DataError, match=r"1 nodes that do not exist \(nobody\)"):
+        opened(path)
 
 
 def test_what_graphs_are_is_detected(tmp_path: Path) -> None:

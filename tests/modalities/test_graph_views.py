@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import networkx
@@ -21,6 +22,7 @@ BRANCHES = [Branch(kind, v) for kind in LOOKS["node"] for v in range(len(LOOKS["
 COMMUNITIES = networkx.stochastic_block_model([150, 150], [[0.06, 0.01], [0.01, 0.06]], seed=0)
 
 
+@cache
 def node_level(**options: Any) -> tuple[Graph, Graphs]:
     """300 nodes in two communities with 60 numbers each."""
     held = {
@@ -31,6 +33,7 @@ def node_level(**options: Any) -> tuple[Graph, Graphs]:
     return modality, modality.read(held).fetch([0])
 
 
+@cache
 def graph_level(count: int = 40, *, tags: bool = False, **options: Any) -> tuple[Graph, Graphs]:
     """Small worlds of 5 to 44 nodes."""
     graphs = []

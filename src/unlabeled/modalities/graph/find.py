@@ -6,6 +6,7 @@ were given, attributes of nodes as a table.
 
 from __future__ import annotations
 
+import gzip
 import os
 import zipfile
 from collections import Counter
@@ -466,9 +467,10 @@ def _check_declared(graph: Any, path: Path) -> None:
     """Refuses edges to nodes that the file does not declare: networkx makes such nodes up."""
     from xml.etree import ElementTree
 
-    declared = {
-        e.get("id") for _, e in ElementTree.iterparse(path) if e.tag.endswith("}node") or e.tag == "node"
-    }
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        declared = {
+            e.get("id") for _, e in ElementTree.iterparse(file) if e.tag.endswith("}node") or e.tag == "node"
+        }
     made_up = [str(node) for node in graph.nodes if str(node) not in declared]
     if made_up:
         raise DataError(
@@ -485,8 +487,9 @@ def _from_graphml(paths: list[Path], names: Names, path: Path) -> Found:
     graphs, keys, index, skipped = [], [], [], []
     for i, one in enumerate(paths):
         try:
-            graphs.append(networkx.read_graphml(one))
-            _check_declared(graphs[-1], one)
+            graph = networkx.read_graphml(one)
+            _check_declared(graph, one)
+            graphs.append(graph)
             keys.append(one.name)
             index.append(i)
         except DataError:

@@ -14,8 +14,8 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 COMMANDS = {
     "image": (["images/cifar10_small/cifar10_small.zip"], 6000),
     "table": (["tables/adult/train.parquet", "--labels", "income"], 32_561),
-    "series": (["series/ucr_uea/BasicMotions.npz", "--modality", "series"], 40),
-    "series of unequal length": (["series/ucr_uea/JapaneseVowels.npz", "--modality", "series"], 270),
+    "series": (["series/ucr_uea/BasicMotions.npz", "--modality", "series"], 80),
+    "series of unequal length": (["series/ucr_uea/JapaneseVowels.npz", "--modality", "series"], 640),
     "audio": (["audio/fsdd/recordings.zip", "--modality", "audio", "--modality.label", r"^(\d)_"], 3000),
     "graph": (["graphs/cora"], 2708),
     "graphs": (["graphs/mutag/graphs.npz"], 188),

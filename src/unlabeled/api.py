@@ -317,10 +317,8 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         raise OptionError(
             f"{entry.name} is for {', '.join(entry.modalities)}, and this data is of {modality.name!r}"
         )
-    column = labels if isinstance(labels, str) and labels == getattr(modality, "label", None) else None
-    own = labels is True or column is not None
-    labels = True if own else labels
-    source = modality.read(data, labels=own)
+    labels = modality.named_labels(labels)
+    source = modality.read(data, labels=labels is True)
     if _main():
         _say(f"data: {source.description}")
     unknown = np.full(len(source), -1, dtype=np.int64)

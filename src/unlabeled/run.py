@@ -234,16 +234,13 @@ class Run:
     ) -> tuple[np.ndarray | None, list[str] | None]:
         if labels is None and source.labels is None:
             return None, None
-        if isinstance(labels, str) and hasattr(self.modality, "label"):
-            if labels == self.modality.label:
-                labels = True
-            elif not Path(labels).suffix and not Path(labels).expanduser().exists():
-                raise DataError(
-                    f"labels={labels!r} is no file, and no column that was kept out of the inputs when "
-                    f"{self.path} was trained (that was {self.modality.label!r}): give a labels file, or train with "
-                    f"labels={labels!r}"
-                )
-        return read_labels(True if labels is None else labels, source, classes=classes)
+        labels = True if labels is None else self.modality.named_labels(labels)
+        y, names = read_labels(labels, source, classes=classes)
+        if len(names) < 2:
+            raise DataError(
+                f"all labels are {names[0]!r}: how good features are shows with two classes or more"
+            )
+        return y, names
 
     def _score(
         self,

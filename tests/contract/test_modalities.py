@@ -13,20 +13,19 @@ import pytest
 import torch
 
 import unlabeled as ul
-from tests.contract.conftest import BATCH, CASES, FAMILIES, Bench, build, exempt, opened
+from tests.contract.conftest import BATCH, CASES, Bench, build, exempt, opened
 from tests.contract.test_resume import assert_equal, interrupted_then_resumed, record, weights
 from tests.samples import KINDS
 from unlabeled.data.batch import Batch
 from unlabeled.data.draws import Draws
 from unlabeled.data.rows import Rows, features
-from unlabeled.methods import Output, lookup
+from unlabeled.methods import Output
 from unlabeled.modalities import MODALITIES
 from unlabeled.parts.schedules import Clock
 from unlabeled.training.engine import total
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no benchmark.*")
 OTHERS = [case for case in CASES if case[1] != "image"]
-ONCE = [("mae", kind) for kind in KINDS]
 
 
 def batch_of(kind: str) -> Batch:
@@ -220,7 +219,3 @@ def test_every_kind_is_embedded_and_evaluated(kind: str, runs: dict[str, ul.Run]
     card = run.evaluate(sample.data(), labels=sample.labels(), k=3)
     assert {"effective_rank", "knn", "linear_probe"} <= set(card)
     assert run.report(sample.data()).exists()
-
-
-def test_every_family_has_its_method() -> None:
-    assert {lookup(name).family for name in FAMILIES.values()} == set(FAMILIES)

@@ -77,7 +77,8 @@ class Facts:
     classes: int | None = None
     """number of classes, where labels were given"""
     tokens: int | None = None
-    """tokens of a sample, the most there can be; None where there are none"""
+    """tokens of the first samples (where samples have unequal numbers, others may have more); None where
+    there are none"""
     token_dim: int = 0
     """numbers of a token; 0 where tokens are words or categories only"""
     categories: int = 0

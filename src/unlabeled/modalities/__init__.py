@@ -58,8 +58,7 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
                 f"an array of shape {shape} can be read in two ways: name the modality. (sample, height, width) "
                 "needs modality='image', (sample, channel, time) needs modality='series'"
             )
-        text = isinstance(data, str | os.PathLike) and str(data).endswith(".txt")
-        if (is_frame(data) and not text) or (shape is not None and len(shape) == 2):
+        if is_frame(data) or (shape is not None and len(shape) == 2):
             return MODALITIES["table"]  # it is one, though a faulty one: reading it says what is wrong
         raise DataError(_unrecognised(data))
     if len(found) > 1:

@@ -7,6 +7,7 @@ they sit, and which encoders are the defaults. Everything fitted to the data is 
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from unlabeled.data.batch import Batch, Tokens, View
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
-from unlabeled.errors import OptionError
+from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.methods.contract import Branch
 from unlabeled.parts.encoder import Encoder, Wrapped
 from unlabeled.parts.masks import shown
@@ -46,6 +47,23 @@ class Modality(ABC):
     token_encoder: ClassVar[str]
     """the one that can leave tokens out"""
 
+    label: str | None = None
+    """column or field that holds the classes and is kept out of the inputs; None: none is known"""
+
+    def named_labels(self, labels: Any) -> Any:
+        """True where `labels` names the column of the classes, else `labels`. Refuses the name of something that
+        is neither a file nor that column: it may have been an input."""
+        if not isinstance(labels, str) or "label" not in inspect.signature(self.measure).parameters:
+            return labels
+        if labels == self.label:
+            return True
+        if not Path(labels).suffix and not Path(labels).expanduser().exists():
+            raise DataError(
+                f"labels={labels!r} is no file, and no column that was kept out of the inputs when the data was "
+                f"prepared (that was {self.label!r}): give a labels file, or train with labels={labels!r}"
+            )
+        return labels
+
     # read
     @classmethod
     @abstractmethod
@@ -60,6 +78,13 @@ class Modality(ABC):
         A parameter called `label` names the column (or field) that holds the classes: it is kept out of the
         inputs, and `labels="that name"` of pretrain and finetune arrives here.
         """
+
+    @classmethod
+    def refuse_others(cls, unknown: Mapping[str, Any]) -> None:
+        """For `measure`: refuses options it does not have, with the nearest it has."""
+        known = inspect.signature(cls.measure).parameters.keys() - {"data", "unknown", "options"}
+        for name in unknown:
+            raise OptionError(f"the modality {cls.name!r} has no option {name!r}: {nearest(name, known)}")
 
     @abstractmethod
     def read(self, data: Any, *, cache: Path | None = None, labels: bool = False) -> Source:

@@ -148,3 +148,34 @@ def check_options(name: str, options: Mapping[str, Any], maker: Callable[..., En
     for option in options:
         if option not in known:
             raise OptionError(f"encoder {name!r} has no option {option!r}: {nearest(option, known)}")
+
+
+def refuse_custom(name: str) -> None:
+    """Refuses to build the encoder that is a user's own module."""
+    if name == "custom":
+        raise OptionError(
+            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
+            "as in ul.load(path, encoder=module)"
+        )
+
+
+Makers = Mapping[str, tuple[Callable[..., Encoder], Mapping[str, Any]]]
+"""name of an encoder → what makes it, and what the data says that its maker has to know"""
+
+
+def make(
+    name: str,
+    makers: Makers,
+    *given: Any,
+    **options: Any,
+) -> Encoder:
+    """The encoder called `name`: its maker, called with `given`, the facts beside it in `makers`, and `options`.
+
+    Refused: 'custom', an unknown name, an option the maker has no default for; with the nearest known.
+    """
+    refuse_custom(name)
+    if name not in makers:
+        raise OptionError(f"unknown encoder {name!r}: {nearest(name, makers)}")
+    maker, facts = makers[name]
+    check_options(name, options, maker)
+    return maker(*given, **facts, **options)

@@ -20,7 +20,7 @@ class TokenEncoder(Encoder):
 
     A class token goes along. `pool`: features are the mean of the tokens that are present ("mean") or the
     class token ("cls"), after the last norm. `layers` are the tokens after every block, without the class
-    token. A subclass builds its embedding after this and ends with `self.start()`.
+    token. `spec` holds these options; a subclass that has more adds them.
     """
 
     leaves_out = True
@@ -35,6 +35,14 @@ class TokenEncoder(Encoder):
             raise OptionError(f"{name}: pool must be 'mean' or 'cls', not {pool!r}")
         if not 0 <= dropout < 1:
             raise OptionError(f"{name}: dropout must be in [0, 1), not {dropout}")
+        self.spec = {
+            "name": name,
+            "width": width,
+            "depth": depth,
+            "heads": heads,
+            "pool": pool,
+            "dropout": dropout,
+        }
         self.dim, self.pool = width, pool
         self.cls_token = nn.Parameter(torch.zeros(width))
         self.blocks = nn.ModuleList(Block(width, heads, dropout=dropout) for _ in range(depth))

@@ -13,21 +13,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError, nearest
 from unlabeled.modalities.audio.spectrogram import Standardise
 from unlabeled.modalities.audio.tokens import patches, places
 from unlabeled.parts.encoder import (
     Encoded,
     Encoder,
     FeatureEncoder,
+    Makers,
     at_least_float32,
     check_at_least,
-    check_options,
+    make,
 )
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder
-
-OWN = ("convnet", "transformer")
 
 
 def build(name: str, *, standardise: Standardise, patch: int, **options: Any) -> Encoder:
@@ -35,18 +33,8 @@ def build(name: str, *, standardise: Standardise, patch: int, **options: Any) ->
 
     Refused: an unknown name or option (with the nearest known), 'custom'.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
-    if name == "convnet":
-        check_options(name, options, ConvNet)
-        return ConvNet(standardise, **options)
-    if name == "transformer":
-        check_options(name, options, SpectrogramTransformer)
-        return SpectrogramTransformer(standardise, patch=patch, **options)
-    raise OptionError(f"unknown encoder {name!r}: {nearest(name, OWN)}")
+    makers: Makers = {"convnet": (ConvNet, {}), "transformer": (SpectrogramTransformer, {"patch": patch})}
+    return make(name, makers, standardise, **options)
 
 
 class ConvNet(FeatureEncoder):
@@ -137,7 +125,6 @@ class SpectrogramTransformer(TokenEncoder):
         pool: str = "mean",
     ) -> None:
         super().__init__("transformer", width, depth, heads, pool=pool)
-        self.spec = {"name": "transformer", "width": width, "depth": depth, "heads": heads, "pool": pool}
         self.standardise, self.patch = standardise, patch
         self.embedding = nn.Linear(standardise.log_mel.mels * patch, width)
         self.apply(initialise)

@@ -17,7 +17,7 @@ from unlabeled.data.batch import Batch, Tokens, View
 from unlabeled.data.decoded import Decoded
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.audio import encoders, views
 from unlabeled.modalities.audio.decode import row
@@ -115,9 +115,7 @@ class Audio(Modality):
         which is the class where it is found in a key, such as `^(\\d)_` for 7_jackson_32.wav. `key`: the column or
         field that holds the keys.
         """
-        for name in unknown:
-            known = ("rate", "seconds", "mels", "window", "hop", "patch", "label", "key")
-            raise OptionError(f"audio has no option {name!r}: {nearest(name, known)}")
+        cls.refuse_others(unknown)
         _check(rate=rate, seconds=seconds, mels=mels, patch=patch, window=window, hop=hop)
         found = measure(data, rate=rate, seconds=seconds, mels=mels, window=window, hop=hop, key=key)
         return cls(patch=patch, label=label, key=key, **found)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError, missing, nearest
+from unlabeled.errors import OptionError, missing
 from unlabeled.modalities.graph.graphs import Graphs, Level, among
-from unlabeled.parts.encoder import Encoded, Encoder, at_least_float32, check_at_least, check_options
+from unlabeled.parts.encoder import (
+    Encoded,
+    Encoder,
+    at_least_float32,
+    check_at_least,
+    make,
+)
 from unlabeled.parts.transformer import initialise
 from unlabeled.parts.trunk import check_tokens
 
@@ -28,16 +34,7 @@ def build(name: str, *, features: int, level: Level, **options: Any) -> Encoder:
 
     Refused: an unknown name or option (with the nearest known), 'custom'.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
-    makers: dict[str, Any] = {"gcn": GCN, "gat": GAT, "gin": GIN}
-    if name not in makers:
-        raise OptionError(f"unknown encoder {name!r}: {nearest(name, makers)}")
-    check_options(name, options, makers[name])
-    return cast(Encoder, makers[name](features, level, **options))
+    return make(name, {"gcn": (GCN, {}), "gat": (GAT, {}), "gin": (GIN, {})}, features, level, **options)
 
 
 class GraphEncoder(Encoder):

@@ -19,7 +19,7 @@ import numpy as np
 
 from unlabeled.data import frames
 from unlabeled.data.source import Skipped
-from unlabeled.errors import DataError, OptionError, missing, nearest
+from unlabeled.errors import DataError, missing, nearest
 from unlabeled.modalities.graph.structure import NAMED, check_ends, check_weights
 
 if TYPE_CHECKING:
@@ -645,8 +645,3 @@ def labels_of(found: Found, level: str) -> list[Any] | None:
     if found.label_trouble is not None:
         raise DataError(f"the labels of {found.what} cannot be used: {found.label_trouble}")
     return found.node_labels if level == "node" else found.graph_labels
-
-
-def refuse_unknown(given: dict[str, Any], known: Sequence[str]) -> None:
-    for name in given:
-        raise OptionError(f"graphs have no option {name!r}: {nearest(name, known)}")

@@ -18,7 +18,7 @@ from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.graph import encoders, views
 from unlabeled.modalities.graph.features import Features, check_scaling, fit
-from unlabeled.modalities.graph.find import ACCEPTED, Names, open_graphs, refuse_unknown
+from unlabeled.modalities.graph.find import ACCEPTED, Names, open_graphs
 from unlabeled.modalities.graph.graphs import Graphs, Level
 from unlabeled.modalities.graph.positions import AXES
 from unlabeled.modalities.graph.read import read
@@ -105,8 +105,7 @@ class Graph(Modality):
         or column of the classes. `source`, `target`: the columns of an edge list (None: so called, or the first
         two). `id`: the column of a table of nodes that names them.
         """
-        known = ("level", "directed", "scaling", "degrees", "diffusion", "label", "source", "target", "id")
-        refuse_unknown(unknown, known)
+        cls.refuse_others(unknown)
         check_scaling(scaling)
         found = open_graphs(data, Names(label, source, target, id))
         structure = tidy(found.edges, None, found.nodes, directed=directed)

@@ -26,6 +26,7 @@ from unlabeled.parts.encoder import (
     at_least_float32,
     check_at_least,
     check_options,
+    refuse_custom,
     width_of,
 )
 from unlabeled.parts.transformer import initialise, sincos
@@ -54,11 +55,7 @@ def build(
     Refused: an unknown name or option (with the nearest known), 'custom', a size that the patch does not
     divide.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
+    refuse_custom(name)
     standardise = Standardise(bands, mean, std)
     if name == "convnet":
         check_options(name, options, ConvNet)
@@ -208,9 +205,9 @@ class VisionTransformer(TokenEncoder):
         depth: int = 4,
         heads: int = 3,
         pool: str = "mean",
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__("vit", width, depth, heads, pool=pool)
-        self.spec = {"name": "vit", "width": width, "depth": depth, "heads": heads, "pool": pool}
+        super().__init__("vit", width, depth, heads, pool=pool, dropout=dropout)
         self.standardise = standardise
         self.patch = _check_patch("vit", size, patch)
         self.grid = (size[0] // self.patch, size[1] // self.patch)

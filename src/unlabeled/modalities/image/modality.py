@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unlabeled.data.batch import Tokens
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image import encoders, views
@@ -110,9 +110,7 @@ class Image(Modality):
         224 (as a multiple of 16). `bands`: 3 where any image has colour, 1 where none has, what most
         have where that is neither. `patch`: 16 to 64 tokens an image up to 64 px, 16 px above.
         """
-        for name in unknown:
-            known = ("size", "patch", "bands", "low", "high")
-            raise OptionError(f"images have no option {name!r}: {nearest(name, known)}")
+        cls.refuse_others(unknown)
         _check_scale(low, high)
         fixed = _pair("size", size) if size is not None else None
         found = measure(data, size=fixed, bands=bands, low=low, high=high)

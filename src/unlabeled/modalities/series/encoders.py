@@ -7,7 +7,6 @@ standardises inside. Padding after a series' own end changes nothing. `build` op
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,16 +14,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.modalities.series.patches import cut, positions
 from unlabeled.modalities.series.scale import SeriesBatch, Standardise, lengths, there
 from unlabeled.parts.encoder import (
     Encoded,
     Encoder,
     FeatureEncoder,
+    Makers,
     at_least_float32,
     check_at_least,
-    check_options,
+    make,
 )
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder, mean
@@ -38,20 +38,11 @@ def build(name: str, *, standardise: Standardise, length: int, patch: int, **opt
 
     Refused: an unknown name or option (with the nearest known), 'custom'.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
-    makers: dict[str, tuple[Callable[..., Encoder], dict[str, int]]] = {
+    makers: Makers = {
         "dilated": (DilatedNet, {"length": length}),
         "transformer": (PatchTransformer, {"patch": patch}),
     }
-    if name not in makers:
-        raise OptionError(f"unknown encoder {name!r}: {nearest(name, makers)}")
-    maker, facts = makers[name]
-    check_options(name, options, maker)
-    return maker(standardise, **facts, **options)
+    return make(name, makers, standardise, **options)
 
 
 class DilatedNet(FeatureEncoder):
@@ -141,14 +132,6 @@ class PatchTransformer(TokenEncoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__("transformer", width, depth, heads, pool=pool, dropout=dropout)
-        self.spec = {
-            "name": "transformer",
-            "width": width,
-            "depth": depth,
-            "heads": heads,
-            "pool": pool,
-            "dropout": dropout,
-        }
         self.standardise, self.patch = standardise, patch
         self.patch_embed = nn.Linear(2 * standardise.channels * patch, width)
         self.apply(initialise)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from unlabeled.data.batch import Tokens
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.series import encoders, views
@@ -129,9 +128,7 @@ class Series(Modality):
         from window to window; None: as many as `window`. `split`: train, test, … of an npz file that holds
         several; None: all of them.
         """
-        for name in unknown:
-            known = inspect.signature(cls.measure).parameters.keys() - {"data", "unknown"}
-            raise OptionError(f"series have no option {name!r}: {nearest(name, known)}")
+        cls.refuse_others(unknown)
         layout = _layout(id, time, columns, label, window, stride, split)
         for name, value in (("length", length), ("patch", patch)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):

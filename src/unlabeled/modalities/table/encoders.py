@@ -12,19 +12,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.parts.encoder import (
     Encoded,
     Encoder,
     FeatureEncoder,
     at_least_float32,
     check_at_least,
-    check_options,
+    make,
 )
 from unlabeled.parts.transformer import initialise
 from unlabeled.parts.trunk import TokenEncoder
-
-OWN = ("mlp", "transformer")
 
 
 def build(name: str, *, sizes: Sequence[int], **options: Any) -> Encoder:
@@ -32,18 +30,7 @@ def build(name: str, *, sizes: Sequence[int], **options: Any) -> Encoder:
 
     `OptionError`: an unknown name or option, 'custom'.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
-    if name == "mlp":
-        check_options(name, options, MLP)
-        return MLP(sizes, **options)
-    if name == "transformer":
-        check_options(name, options, ColumnTransformer)
-        return ColumnTransformer(sizes, **options)
-    raise OptionError(f"unknown encoder {name!r}: {nearest(name, OWN)}")
+    return make(name, {"mlp": (MLP, {}), "transformer": (ColumnTransformer, {})}, sizes, **options)
 
 
 class Cells(nn.Module):
@@ -163,14 +150,6 @@ class ColumnTransformer(TokenEncoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__("transformer", width, depth, heads, pool=pool, dropout=dropout)
-        self.spec = {
-            "name": "transformer",
-            "width": width,
-            "depth": depth,
-            "heads": heads,
-            "pool": pool,
-            "dropout": dropout,
-        }
         self.cells = Cells(sizes)
         self.apply(initialise)
         limit = width**-0.5

@@ -14,7 +14,7 @@ from torch import Tensor
 from unlabeled.data.batch import Tokens
 from unlabeled.data.draws import Draws
 from unlabeled.data.source import Source
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.table import encoders, views
@@ -98,9 +98,7 @@ class Table(Modality):
         categories. Columns that are empty, constant, row numbers, or of which most cells are unique text are left
         out, and named with the reason in the source's description.
         """
-        known = ("label", "key", "categorical", "numeric", "ignore", "columns", "scaling")
-        for name in unknown:
-            raise OptionError(f"tables have no option {name!r}: {nearest(name, known)}")
+        cls.refuse_others(unknown)
         asked = Asked(
             categorical=_names("categorical", categorical) or (),
             numeric=_names("numeric", numeric) or (),

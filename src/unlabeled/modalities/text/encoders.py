@@ -24,6 +24,7 @@ from unlabeled.parts.encoder import (
     at_least_float32,
     check_at_least,
     check_options,
+    refuse_custom,
 )
 from unlabeled.parts.transformer import initialise, sincos
 from unlabeled.parts.trunk import TokenEncoder
@@ -38,11 +39,7 @@ def build(name: str, *, tokenizer: Tokenizer, length: int, **options: Any) -> En
     `build(**encoder.spec, …)` builds the same architecture again, without the folder. Refused: an unknown name
     or option (with the nearest known), 'custom', a checkpoint with another tokenizer.
     """
-    if name == "custom":
-        raise OptionError(
-            "this encoder is a module of your own, and code is never read from a run: pass the module again, "
-            "as in ul.load(path, encoder=module)"
-        )
+    refuse_custom(name)
     if name in OWN:
         kind = OWN[name]
         check_options(name, options, kind)
@@ -77,14 +74,6 @@ class Transformer(TokenEncoder):
         dropout: float = 0.1,
     ) -> None:
         super().__init__("transformer", width, depth, heads, pool=pool, dropout=dropout)
-        self.spec = {
-            "name": "transformer",
-            "width": width,
-            "depth": depth,
-            "heads": heads,
-            "pool": pool,
-            "dropout": dropout,
-        }
         self.pad = pad
         self.table = nn.Embedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)

@@ -97,9 +97,7 @@ class Text(Modality):
         do not exceed, at most 256. `lower`: whether a tokenizer trained here reads capitals as small letters;
         None: yes. `encoding`: of files and of bytes.
         """
-        for name in unknown:
-            known = ("column", "label", "key", "vocabulary", "tokenizer", "length", "lower", "encoding")
-            raise OptionError(f"texts have no option {name!r}: {nearest(name, known)}")
+        cls.refuse_others(unknown)
         columns: dict[str, Any] = {"column": column, "label": label, "key": key}
         documents = open_documents(data, **columns, encoding=encoding, labels=label is not None)
         for name, asked in columns.items():

@@ -28,7 +28,7 @@ from PIL import Image
 import unlabeled as ul
 from unlabeled.methods import lookup, names
 from unlabeled.methods.measured import code_hash
-from unlabeled.run import raw_features
+from unlabeled.assessment import raw_features
 
 EPOCHS = 20
 BUDGET = {

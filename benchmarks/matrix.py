@@ -32,7 +32,7 @@ import unlabeled as ul
 from unlabeled.data.rows import features
 from unlabeled.methods import lookup, names
 from unlabeled.methods.measured import code_hash
-from unlabeled.run import raw_features
+from unlabeled.assessment import raw_features
 
 SEED = 0
 NEIGHBOURS = 20

@@ -28,7 +28,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from unlabeled import api
 from unlabeled.errors import OptionError, RunError
-from unlabeled.run import Run, raw_features, read_yaml, write_yaml
+from unlabeled.assessment import raw_features
+from unlabeled.run import Run, read_yaml, write_yaml
 
 FILES = ("run.yaml", "encoder.yaml", "encoder.safetensors", "method.yaml", "method.safetensors")
 """what of a run folder an estimator keeps"""

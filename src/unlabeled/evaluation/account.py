@@ -5,20 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
-from unlabeled.evaluation.arrays import Features, Labels, features, labels
+from unlabeled.evaluation.arrays import Features, Labels, encoded, features, labels
 from unlabeled.evaluation.classification import Classification
 from unlabeled.evaluation.clustering import clustering_details
 from unlabeled.evaluation.decomposition import Spectrum, decompose
 from unlabeled.evaluation.dimensionality import intrinsic_dimension
 from unlabeled.evaluation.few_shot import few_shot_details
 from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity
-from unlabeled.evaluation.jackknife import jackknife_interval
+from unlabeled.evaluation.jackknife import jackknife_interval, left_out
 from unlabeled.evaluation.learnability import cluster_learnability
 from unlabeled.evaluation.leakage import leakage
 from unlabeled.evaluation.lidar import lidar
@@ -35,8 +36,14 @@ ROWS = 5_000
 """samples that figures without labels look at, drawn by the seed"""
 WIDEST = 4_096
 """columns above which the raw input gets no figures without labels: decomposing it would take longer than the rest"""
+CLUSTERS = 100
+"""clusters to be learnt at most; a twentieth of the samples where they are few"""
+LEAST = 100
+"""samples below which a figure without labels gets no interval: a tenth of them says too little"""
 SHOTS, DRAWS = 5, 10
 """labels a class of the few-label figure, and how many times they are drawn"""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,14 @@ SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
     "participation_ratio": participation_ratio,
     "alpha_req": alpha_req,
 }
-DISTANCES: Mapping[str, Callable[[Tensor], float]] = {
+POINTWISE: Mapping[str, Callable[[Tensor], float]] = {
     "feature_spread": feature_spread,
     "uniformity": uniformity,
     "self_cluster": self_cluster,
     "intrinsic_dimension": intrinsic_dimension,
-    "cluster_learnability": cluster_learnability,
+    "cluster_learnability": lambda z: cluster_learnability(z, clusters=max(2, min(CLUSTERS, len(z) // 20))),
 }
-VIEWED: Mapping[str, Callable[[Tensor], float]] = {
+OF_VIEWS: Mapping[str, Callable[[Tensor], float]] = {
     "alignment": lambda views: alignment(views[:, 0], views[:, 1]),
     "lidar": lidar,
 }
@@ -116,6 +123,7 @@ def score(
             _quantities(draft, np.asarray(train_labels), np.asarray(test_labels))
         else:
             _classes(draft, train_labels, test_labels, k)
+        _overlap(draft)
     _unlabelled(draft)
     return Scorecard(draft.figures, draft.notes)
 
@@ -145,28 +153,25 @@ class _Draft:
                     rows = 0 if reference is None else len(reference)
                     raise DataError(f"{part} has {rows} rows and that of {name} {len(z)}: give the same samples")
 
-    def add(self, name: str, measure: Callable[[Seen], Figure | None]) -> None:
-        """The figure `name` of what is judged, beside the values of the others."""
-        found = {other: self._try(name, other, measure, one) for other, one in self.seen.items()}
+    def add(self, name: str, given: Mapping[str, T], measure: Callable[[T], Figure]) -> None:
+        """The figure `name` of what is judged, beside its values for the others."""
+        found = {whose: self._try(name, whose, measure, one) for whose, one in given.items()}
         mine = found[""]
         if mine is not None:
-            beside = {other: figure.value for other, figure in found.items() if other and figure is not None}
+            beside = {whose: figure.value for whose, figure in found.items() if whose and figure is not None}
             self.figures[name] = replace(mine, **beside)
 
-    def _try(
-        self, name: str, other: str, measure: Callable[[Seen], Figure | None], one: Seen
-    ) -> Figure | None:
-        whose = {"raw": " of the raw input", "untrained": " of the untrained encoder"}.get(other, "")
+    def _try(self, name: str, whose: str, measure: Callable[[T], Figure], one: T) -> Figure | None:
+        of = {"raw": " of the raw input", "untrained": " of the untrained encoder"}.get(whose, "")
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", UserWarning)
             try:
                 found = measure(one)
             except (DataError, OptionError) as error:
-                self.note(f"{name}{whose}: not computed: {error}")
+                self.note(f"{name}{of}: not computed: {error}")
                 return None
         for warning in said:
-            if issubclass(warning.category, UserWarning):
-                self.note(f"{name}{whose}: {warning.message}")
+            self.note(f"{name}{of}: {warning.message}")
         return found
 
     def note(self, text: str) -> None:
@@ -180,6 +185,7 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
     assert learned.test is not None
     y = labels(train_labels, "train_labels", rows=len(learned.train), of="train")
     y_test = labels(test_labels, "test_labels", rows=len(learned.test), of="test")
+    encoded(y, y_test)  # refuses one class only, and parts that have none in common
     chance = most_common_share(y_test)
     if len(y) < k:
         draft.note(f"knn: only {len(y)} train samples, so k is {len(y)} instead of {k}")
@@ -195,3 +201,118 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         if one is learned and len(set(found.per_class.values())) > 1:
             draft.note(f"linear_probe: balanced accuracy {found.balanced_accuracy:.3f}, each class counting alike")
         return judged(found)
+
+    def few(one: Seen) -> Figure:
+        found = few_shot_details(one.train, y, one.test, y_test, shots=shots, draws=DRAWS, seed=draft.seed)  # type: ignore[arg-type]
+        return Figure(found.accuracy, found.interval, chance)
+
+    def retrieved(one: Seen) -> Figure:
+        found = retrieval_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
+        return Figure(*mean_interval(found.average_precision), chance=random_precision(y, y_test))
+
+    def clusters(one: Seen) -> Figure:
+        found = clustering_details(one.test, y_test, seed=draft.seed)  # type: ignore[arg-type]
+        assert found.agreement is not None
+        return Figure(found.agreement.ami, None, 0.0)
+
+    measures: Mapping[str, Callable[[Seen], Figure]] = {
+        "knn": lambda one: judged(knn_details(one.train, y, one.test, y_test, k=k)),  # type: ignore[arg-type]
+        "linear_probe": probe,
+        "few_shot": few,
+        "retrieval": retrieved,
+        "clustering": clusters,
+    }
+    for name, measure in measures.items():
+        draft.add(name, draft.seen, measure)
+    draft.note(
+        f"with labels: learnt from {len(y)} samples, tested on {len(y_test)}; knn with k = {k}; few_shot with "
+        f"{shots} labels a class, {DRAWS} draws"
+    )
+
+
+def _quantities(draft: _Draft, y: np.ndarray, y_test: np.ndarray) -> None:
+    def fitted(one: Seen) -> Figure:
+        found = regression_probe_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
+        return Figure(found.r2, found.interval, 0.0)
+
+    draft.add("regression_probe", draft.seen, fitted)
+    draft.note(f"with labels: learnt from {len(y)} samples, tested on {len(y_test)}")
+
+
+def _overlap(draft: _Draft) -> None:
+    """Notes test samples that are also train samples, by the raw input where it is known."""
+    one = draft.seen.get("raw", draft.seen[""])
+    assert one.test is not None
+    found = leakage(one.train, one.test)
+    if found:
+        draft.note(f"leakage: {found} of {len(one.test)} test samples are also train samples")
+
+
+def _whole(y: Any) -> bool:
+    values = np.asarray(y)
+    return bool((values == np.round(values)).all())
+
+
+def most_common_share(y: np.ndarray) -> float:
+    """What always predicting the most common class would reach."""
+    return float(np.unique(y, return_counts=True)[1].max() / len(y))
+
+
+def random_precision(gallery: np.ndarray, queries: np.ndarray) -> float:
+    """Mean over the queries of the average precision that a random order of the gallery has on average.
+
+    With R of N relevant and H_N the N-th harmonic number: (H_N + (R - 1) / (N - 1) (N - H_N)) / N. Queries
+    without a relevant sample do not count.
+    """
+    total = len(gallery)
+    harmonic = float((1 / np.arange(1, total + 1)).sum())
+    relevant = np.array([(gallery == query).sum() for query in queries])
+    relevant = relevant[relevant > 0]
+    share = (relevant - 1) / max(1, total - 1)
+    return float(((harmonic + share * (total - harmonic)) / total).mean())
+
+
+# without labels
+def _unlabelled(draft: _Draft) -> None:
+    given = {name: features(one.train, "train") for name, one in draft.seen.items()}
+    samples, width = given[""].shape
+    rows = np.sort(np.random.default_rng(draft.seed).permutation(samples)[:ROWS])
+    drawn = {name: z[rows] for name, z in given.items()}
+    draft.note(
+        f"without labels: {len(rows)} of {samples} samples (seed {draft.seed}), {width} dimensions"
+        if len(rows) < samples
+        else f"without labels: {samples} samples, {width} dimensions"
+    )
+    if "raw" in drawn and drawn["raw"].shape[1] > WIDEST:
+        draft.note(f"the raw input has {drawn['raw'].shape[1]} columns, more than {WIDEST}: only probed")
+        del drawn["raw"]
+    _figures(draft, SPECTRAL, drawn, decompose)
+    _figures(draft, POINTWISE, drawn, lambda z: z)
+    viewed = {name: torch.as_tensor(one.views) for name, one in draft.seen.items() if one.views is not None}
+    if "" in viewed:
+        _figures(draft, OF_VIEWS, viewed, lambda z: z)
+        draft.note(f"views: {viewed[''].shape[0]} samples, each changed in {viewed[''].shape[1]} ways")
+
+
+def _figures(
+    draft: _Draft,
+    measures: Mapping[str, Callable[[T], float]],
+    given: Mapping[str, Tensor],
+    prepare: Callable[[Tensor], T],
+) -> None:
+    """Figures of samples, with the jackknife's interval for what is judged; `prepare` is shared by all of them."""
+    mine = given[""]
+    parts = [prepare(mine[rows]) for rows in left_out(len(mine), seed=draft.seed)] if len(mine) >= LEAST else []
+    prepared = {name: prepare(z) for name, z in given.items()}
+
+    for name, measure in measures.items():
+
+        def figure(one: T, measure: Callable[[T], float] = measure) -> Figure:
+            value = measure(one)
+            if one is not prepared[""] or not parts:
+                return Figure(value)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # said already, of all samples
+                return Figure(value, jackknife_interval(value, [measure(part) for part in parts]))
+
+        draft.add(name, prepared, figure)

@@ -32,7 +32,6 @@ from unlabeled.evaluation.spectrum import (
     dimensions_for,
     effective_rank,
     entropy_rank,
-    feature_spread,
     nesum,
     participation_ratio,
     pseudo_condition,

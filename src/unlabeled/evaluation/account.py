@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
+from unlabeled.evaluation.agreement import cluster_agreement
 from unlabeled.evaluation.arrays import Features, Labels, encoded, features, labels
 from unlabeled.evaluation.classification import Classification
 from unlabeled.evaluation.clustering import clustering_details
@@ -212,8 +213,14 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
 
     def clusters(one: Seen) -> Figure:
         found = clustering_details(one.test, y_test, seed=draft.seed)  # type: ignore[arg-type]
-        assert found.agreement is not None
-        return Figure(found.agreement.ami, None, 0.0)
+        value, truth = found.headline, y_test[found.rows]
+        if one is not learned or len(truth) < LEAST:
+            return Figure(value, None, 0.0)
+        without = [
+            cluster_agreement(truth[rows], found.assignments[rows]).ami
+            for rows in left_out(len(truth), seed=draft.seed)
+        ]
+        return Figure(value, jackknife_interval(value, without), 0.0)
 
     measures: Mapping[str, Callable[[Seen], Figure]] = {
         "knn": lambda one: judged(knn_details(one.train, y, one.test, y_test, k=k)),  # type: ignore[arg-type]

@@ -215,12 +215,12 @@ def test_a_frame_is_taken_by_the_place_of_its_columns_where_an_array_was_fitted(
 
 
 def test_words_in_an_array_are_refused_with_what_to_do() -> None:
-    with pytest.raises(ValueError, match="could not convert string.*as a data frame"):
+    with pytest.raises(ValueError, match=r"could not convert string.*as a data frame"):
         encoder(epochs=1).fit(np.array([["a", "1"], ["b", "2"]] * 10, dtype=object))
 
 
 def test_what_cannot_be_kept_as_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     model = encoder(epochs=1, random_state=np.random.RandomState(0)).fit(few_labels()[0][:50])
-    with pytest.raises(OptionError, match="random_state=RandomState.*whole number"):
+    with pytest.raises(OptionError, match=r"random_state=RandomState.*whole number"):
         model.save(tmp_path / "x")
     assert not (tmp_path / "x").exists()

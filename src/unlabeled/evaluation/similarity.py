@@ -43,16 +43,16 @@ def cka(a: Features, b: Features) -> float:
         left, right = (exact(one) - mean) / scale, (exact(other) - other_mean) / other_scale
         rows, other_rows = left @ left.T, right @ right.T
         return _ratio((rows * other_rows).sum(), rows.square().sum(), other_rows.square().sum())
-    across: Tensor | float = 0.0
-    columns: Tensor | float = 0.0
-    other_columns: Tensor | float = 0.0
+    across = mean.new_zeros(len(other_mean), len(mean))
+    columns = mean.new_zeros(len(mean), len(mean))
+    other_columns = mean.new_zeros(len(other_mean), len(other_mean))
     for start, part in blocks(one, width=widest):
         left = (exact(part) - mean) / scale
         right = (exact(other[start : start + len(part)]) - other_mean) / other_scale
-        across = across + right.T @ left
-        columns = columns + left.T @ left
-        other_columns = other_columns + right.T @ right
-    return _ratio(*(torch.as_tensor(m).square().sum() for m in (across, columns, other_columns)))
+        across += right.T @ left
+        columns += left.T @ left
+        other_columns += right.T @ right
+    return _ratio(across.square().sum(), columns.square().sum(), other_columns.square().sum())
 
 
 def cka_debiased(a: Features, b: Features, *, batch_size: int = 256, seed: int = 0) -> float:
@@ -164,7 +164,8 @@ def _gaussian(rows: Float[Tensor, "used dim"], name: str, bandwidth: float) -> F
     centred = centred / largest(centred)
     distance = torch.cdist(centred, centred)
     median = distance[tuple(torch.triu_indices(len(rows), len(rows), 1))].median()
-    if median == 0:
+    # equal rows are as far apart as the rounding of |a|² + |b|² - 2ab
+    if median <= 1e-7 * torch.linalg.vector_norm(centred, dim=1).max():
         raise DataError(f"half of the pairs of rows of {name} are equal, so the median distance is 0")
     kernel = (-0.5 * (distance / (bandwidth * median)).square()).exp()
     return kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()

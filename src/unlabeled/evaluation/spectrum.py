@@ -55,7 +55,7 @@ def rankme(z: Features | Spectrum) -> float:
     Source: Garrido, Balestriero, Najman, LeCun, 2022, arXiv:2210.02885.
     """
     sigma = _singular_values(z)
-    samples, dim = (z.samples, z.dim) if isinstance(z, Spectrum) else z.shape
+    samples, dim = (z.samples, z.dim) if isinstance(z, Spectrum) else np.shape(z)
     if dim < 2:
         raise DataError("z has 1 column: a rank of one direction says nothing, give at least 2")
     if sigma[0] == 0:

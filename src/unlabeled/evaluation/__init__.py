@@ -27,6 +27,7 @@ from unlabeled.evaluation.risk import RiskDecomposition, risk_decomposition
 from unlabeled.evaluation.sample import Estimate
 from unlabeled.evaluation.scorecard import Figure, Scorecard
 from unlabeled.evaluation.silhouette import Silhouette, silhouette, silhouette_details
+from unlabeled.evaluation.similarity import cka, cka_debiased, cka_rbf, cka_rbf_details
 from unlabeled.evaluation.spectrum import (
     coherence,
     dimensions_for,
@@ -62,6 +63,10 @@ __all__ = [
     "alpha_req_details",
     "balanced_accuracy_interval",
     "bootstrap_interval",
+    "cka",
+    "cka_debiased",
+    "cka_rbf",
+    "cka_rbf_details",
     "cluster_agreement",
     "cluster_learnability",
     "cluster_learnability_details",

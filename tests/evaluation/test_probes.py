@@ -1,4 +1,5 @@
 import math
+import sys
 import tracemalloc
 
 import numpy as np
@@ -9,10 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from unlabeled.errors import DataError, OptionError
+from unlabeled.errors import DataError, MissingExtraError, OptionError
 from unlabeled.evaluation import arrays, knn, knn_details, linear_probe, linear_probe_details
+from unlabeled.evaluation.approximate import ApproximateNeighbours
 from unlabeled.evaluation.linear import LogisticRegression as Regression
 from unlabeled.evaluation.linear import held_out
+from unlabeled.evaluation.neighbours import nearest
 
 torch.set_num_threads(1)
 
@@ -103,6 +106,53 @@ def test_blocks_do_not_change_knn(metric, monkeypatch):
         monkeypatch.setattr(f"unlabeled.evaluation.{module}.CHUNK", 60)
     assert arrays.CHUNK == 60
     assert (knn_details(train, y, test, truth, k=7, metric=metric).predictions == whole).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_an_approximate_index_finds_nearly_the_same_and_says_how_much(metric):
+    pytest.importorskip("usearch")
+    (train, y), (test, truth) = clouds(2000, dim=16), clouds(300, dim=16, seed=1)
+    exact = knn_details(train, y, test, truth, metric=metric)
+    found = knn_details(train, y, test, truth, metric=metric, index="usearch")
+    assert exact.chosen == {"index": "exact"}
+    assert found.chosen["index"] == "usearch"
+    assert 0.9 < found.chosen["recall"] <= 1
+    assert np.mean(found.predictions == exact.predictions) > 0.98
+    again = knn_details(train, y, test, truth, metric=metric, index="usearch")
+    assert (again.predictions == found.predictions).all()
+    far = knn_details(train + 1e6, y, test + 1e6, truth, metric=metric, index="usearch")
+    if metric == "euclidean":
+        assert np.mean(far.predictions == exact.predictions) > 0.98
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_recall_of_an_index_is_the_share_of_true_neighbours_it_found(metric):
+    pytest.importorskip("usearch")
+    (train, _), (test, _) = clouds(1500, dim=64, apart=0), clouds(200, dim=64, apart=0, seed=1)
+    known, asked = torch.from_numpy(train), torch.from_numpy(test)
+    graph = ApproximateNeighbours(known, 10, metric)
+    graph.index.expansion_search = 10  # few candidates, so that some neighbours are missed
+    true, found = nearest(asked, known, 10, metric)[1], graph.nearest(asked)[1]
+    shared = [len(set(a.tolist()) & set(b.tolist())) / 10 for a, b in zip(true, found, strict=True)]
+    assert graph.recall(asked) == pytest.approx(np.mean(shared), abs=1e-6)
+    assert 0.3 < np.mean(shared) < 1
+
+
+def test_an_approximate_index_takes_one_row_equal_rows_and_rows_of_zeros():
+    pytest.importorskip("usearch")
+    train, y = np.zeros((300, 6)), np.arange(300) % 2
+    train[:150] = 1
+    found = knn_details(train, y, np.ones((1, 6)), [1], k=100, index="usearch")
+    assert found.chosen["recall"] == 1
+    (train, y), (test, truth) = clouds(40), clouds(20, seed=1)
+    whole = knn_details(train, y, test, truth, k=40, index="usearch")
+    assert (whole.predictions == knn_details(train, y, test, truth, k=40).predictions).all()
+
+
+def test_an_index_without_its_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    with pytest.raises(MissingExtraError, match=r"unlabeled\[neighbours\]"):
+        knn(X, Y, X, Y, k=1, index="usearch")
 
 
 def test_cosine_neighbours_ignore_the_length_of_rows_and_rotations():
@@ -333,6 +383,7 @@ def test_bad_input_is_refused_by_name(probe, arguments, message):
         ({"k": 1, "temperature": 0.0}, "temperature is 0.0"),
         ({"k": 1, "weights": "uniform"}, "'similarity' or 'majority'"),
         ({"k": 1, "metric": "manhattan"}, "'cosine' or 'euclidean'"),
+        ({"k": 1, "index": "faiss"}, "'exact' or 'usearch'"),
     ],
 )
 def test_options_of_knn_outside_their_range_are_refused(options, message):

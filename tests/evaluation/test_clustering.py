@@ -232,7 +232,7 @@ def test_umap_names_its_extra_where_it_is_not_installed(monkeypatch):
     [
         ({"method": "k_means"}, "did you mean 'kmeans'"),
         ({}, "kmeans needs a number of clusters"),
-        ({"clusters": 1}, "clusters is 1: at least 2"),
+        ({"clusters": 1}, r"clusters .None: the classes of labels. is 1: at least 2"),
         ({"clusters": 3, "method": "hdbscan"}, "finds the number of clusters itself"),
         ({"min_cluster_size": 1, "method": "hdbscan"}, "min_cluster_size is 1"),
         ({"clusters": 3, "min_cluster_size": 5}, "min_cluster_size is for hdbscan, not kmeans"),

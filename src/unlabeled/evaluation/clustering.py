@@ -180,7 +180,7 @@ def _check(method: str, clusters: int | None, min_cluster_size: int | None) -> N
             f"{method} needs a number of clusters, and there are no labels to count: give clusters"
         )
     if clusters < 2:
-        raise OptionError(f"clusters is {clusters}: at least 2 are needed")
+        raise OptionError(f"clusters (None: the classes of labels) is {clusters}: at least 2 are needed")
 
 
 def _assigned(

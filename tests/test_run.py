@@ -20,7 +20,8 @@ import unlabeled as ul
 from tests.contract.conftest import digits
 from unlabeled import run as run_module
 from unlabeled.errors import DataError, OptionError, RunError
-from unlabeled.run import Run, pick_device, split
+from unlabeled.assessment import split
+from unlabeled.run import Run, pick_device
 
 X, Y = digits(60)
 SMALL = {"name": "convnet", "width": 8}

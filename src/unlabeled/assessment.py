@@ -54,25 +54,32 @@ def assess(
     test on, labelled in the same way; without it a fifth is held out, class by class (seed 0).
     """
     notes = list(notes)
-    train, tested = _parts(modality, source, labels, test, notes)
+    named = None if labels is None else modality.named_labels(labels)
+    train, tested = _parts(named, source, test, notes)
     made = {name: _seen(modality, encoder, train, tested, device) for name, encoder in encoders.items()}
-    made["raw"] = Seen(*(None if p is None else raw_features(modality, p.source)[p.rows] for p in (train, tested)))
+    made["raw"] = Seen(
+        *(None if p is None else raw_features(modality, p.source)[p.rows] for p in (train, tested))
+    )
+    y_test = None if tested is None else tested.y
     return score(
-        made["learned"],
-        train.y,
-        None if tested is None else tested.y,
-        raw=made["raw"],
-        untrained=made.get("untrained"),
-        k=k,
-        notes=notes,
+        made["learned"], train.y, y_test, raw=made["raw"], untrained=made.get("untrained"), k=k, notes=notes
     )
 
 
-def _parts(
-    modality: Modality, source: Source, labels: Any, test: Source | None, notes: list[str]
-) -> tuple[Part, Part | None]:
+def assess_embeddings(
+    source: Source, *, labels: Any = None, test: Source | None = None, k: int = 20, notes: Sequence[str] = ()
+) -> Scorecard:
+    """The scorecard of embeddings that are there already: what `source` and `test` fetch, (samples, dim). There is
+    no raw input and no untrained encoder to stand beside them. `labels`: as for `assess`."""
+    notes = list(notes)
+    train, tested = _parts(labels, source, test, notes)
+    seen = Seen(*(None if p is None else p.source.fetch(p.rows) for p in (train, tested)))
+    return score(seen, train.y, None if tested is None else tested.y, k=k, notes=notes)
+
+
+def _parts(labels: Any, source: Source, test: Source | None, notes: list[str]) -> tuple[Part, Part | None]:
     """What is learnt from and what is tested on; the latter None without labels."""
-    said = _said(modality, labels, source)
+    said = _said(labels, source)
     if said is None:
         return Part(source, np.arange(len(source))), None
     y, classes = said
@@ -82,7 +89,7 @@ def _parts(
         every = "of every class " if classes else ""
         notes.append(f"no test data given: a fifth {every}was held out (seed {SEED})")
         return Part(source, train, y[train]), Part(source, held, y[held])
-    found = _said(modality, labels if test.labels is None else None, test, classes)
+    found = _said(labels if test.labels is None else None, test, classes)
     if found is None:
         raise DataError("the test data has no labels: give class folders, a label column, or keys in labels=")
     there = _known(found[0])
@@ -92,12 +99,12 @@ def _parts(
 
 
 def _said(
-    modality: Modality, labels: Any, source: Source, classes: list[str] | None = None
+    labels: Any, source: Source, classes: list[str] | None = None
 ) -> tuple[np.ndarray, list[str] | None] | None:
     """What is said of every sample: class numbers (-1 unknown) and their names, or quantities (NaN unknown)."""
     if labels is None and source.labels is None:
         return None
-    labels = True if labels is None else modality.named_labels(labels)
+    labels = True if labels is None else labels
     numbers = read_numbers(labels, source) if classes is None else None
     if numbers is not None:
         return numbers, None
@@ -131,7 +138,11 @@ def _seen(
     modality: Modality, encoder: nn.Module, train: Part, test: Part | None, device: torch.device | str
 ) -> Seen:
     encoder = encoder.to(device)
-    z = {id(p.source): features(encoder, p.source, prepare=modality.plain, device=device) for p in (train, test) if p}
+    z = {
+        id(p.source): features(encoder, p.source, prepare=modality.plain, device=device)
+        for p in (train, test)
+        if p
+    }
     return Seen(
         z[id(train.source)][train.rows],
         None if test is None else z[id(test.source)][test.rows],

@@ -26,12 +26,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from unlabeled.assessment import assess
 from unlabeled.data.draws import derive_seed
-from unlabeled.data.labels import read_labels
 from unlabeled.data.rows import features, passes
 from unlabeled.data.source import Skipped, Source
-from unlabeled.errors import DataError, OptionError, RunError
-from unlabeled.evaluation import Scorecard, score
+from unlabeled.errors import OptionError, RunError
+from unlabeled.evaluation import Scorecard
 from unlabeled.modalities import MODALITIES
 from unlabeled.modalities.contract import Modality
 from unlabeled.parts.encoder import Encoder
@@ -195,12 +195,16 @@ class Run:
         device: str = "auto",
         output: str | Path | None = None,
     ) -> Scorecard:
-        """How good the features are: `effective_rank` always; `knn` and `linear_probe` where labels are there.
+        """How good the features are, each figure beside chance, the raw input and the untrained encoder.
 
-        `labels`: a csv with the columns key (or index) and label, an array, a table; None uses what the
-        source itself says (class folders, a label column). `test`: other data to test on, labelled in the
-        same way; without it a fifth of the labelled samples is held out, class by class, seed 0.
-        Every figure stands beside its chance level, the raw input and the untrained encoder.
+        Without labels: ranks, spread, dimensions and what views have in common. With labels of classes: `knn`,
+        `linear_probe`, `few_shot`, `retrieval`, `clustering`; with quantities (numbers with fractions)
+        `regression_probe`. `ul.evaluation.score` says what each is and how its interval is made.
+
+        `labels`: a csv with the columns key (or index) and label, an array, a table, the column that was kept out
+        of the inputs; None uses what the source itself says (class folders, a label column). `test`: other data
+        to test on, labelled in the same way; without it a fifth of the labelled samples is held out, class by
+        class, seed 0. `k`: neighbours of `knn`.
         `output`: a JSON file; the run folder always gets `scorecard.json`.
         """
         check_positive("k", k)

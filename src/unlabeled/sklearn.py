@@ -34,9 +34,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from unlabeled import api
+from unlabeled.assessment import raw_features
 from unlabeled.data.frames import read_frame
 from unlabeled.errors import OptionError, RunError
-from unlabeled.assessment import raw_features
 from unlabeled.run import Run, read_yaml, write_yaml
 
 FILES = ("run.yaml", "encoder.yaml", "encoder.safetensors", "method.yaml", "method.safetensors")

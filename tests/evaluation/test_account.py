@@ -32,7 +32,9 @@ def views(z, count=4, noise=0.3):
 @pytest.fixture(scope="module")
 def three():
     (train, y), (test, truth) = sets(), sets(1, 90)
-    seen = [Seen(z(train), z(test), views(z(train))) for z in (np.array, lambda a: a[:, 1:], lambda a: a[:, :32])]
+    seen = [
+        Seen(z(train), z(test), views(z(train))) for z in (np.array, lambda a: a[:, 1:], lambda a: a[:, :32])
+    ]
     return seen, y, truth
 
 

@@ -21,8 +21,8 @@ from unlabeled.evaluation.dimensionality import intrinsic_dimension
 from unlabeled.evaluation.few_shot import few_shot_details
 from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity
 from unlabeled.evaluation.jackknife import jackknife_interval, left_out
-from unlabeled.evaluation.learnability import cluster_learnability
 from unlabeled.evaluation.leakage import leakage
+from unlabeled.evaluation.learnability import cluster_learnability
 from unlabeled.evaluation.lidar import lidar
 from unlabeled.evaluation.linear import linear_probe_details
 from unlabeled.evaluation.neighbours import knn_details
@@ -152,7 +152,9 @@ class _Draft:
                 features(z, f"{part} of {name}" if name else part, least_rows=2 if part == "train" else 1)
                 if reference is None or len(z) != len(reference):
                     rows = 0 if reference is None else len(reference)
-                    raise DataError(f"{part} has {rows} rows and that of {name} {len(z)}: give the same samples")
+                    raise DataError(
+                        f"{part} has {rows} rows and that of {name} {len(z)}: give the same samples"
+                    )
 
     def add(self, name: str, given: Mapping[str, T], measure: Callable[[T], Figure]) -> None:
         """The figure `name` of what is judged, beside its values for the others."""
@@ -200,7 +202,9 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
     def probe(one: Seen) -> Figure:
         found = linear_probe_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
         if one is learned and len(set(found.per_class.values())) > 1:
-            draft.note(f"linear_probe: balanced accuracy {found.balanced_accuracy:.3f}, each class counting alike")
+            draft.note(
+                f"linear_probe: balanced accuracy {found.balanced_accuracy:.3f}, each class counting alike"
+            )
         return judged(found)
 
     def few(one: Seen) -> Figure:
@@ -309,7 +313,9 @@ def _figures(
 ) -> None:
     """Figures of samples, with the jackknife's interval for what is judged; `prepare` is shared by all of them."""
     mine = given[""]
-    parts = [prepare(mine[rows]) for rows in left_out(len(mine), seed=draft.seed)] if len(mine) >= LEAST else []
+    parts = (
+        [prepare(mine[rows]) for rows in left_out(len(mine), seed=draft.seed)] if len(mine) >= LEAST else []
+    )
     prepared = {name: prepare(z) for name, z in given.items()}
 
     for name, measure in measures.items():

@@ -9,7 +9,7 @@ import torch
 from unlabeled import evaluation
 from unlabeled.errors import DataError, OptionError
 from unlabeled.evaluation import Seen, jackknife_interval, left_out, score
-from unlabeled.evaluation.account import LEAST, ROWS, WIDEST, random_precision
+from unlabeled.evaluation.account import LEAST, PAIRS_ROWS, SPECTRUM_ROWS, WIDEST, random_precision
 
 UNLABELLED = [
     *("effective_rank", "rankme", "participation_ratio", "alpha_req", "feature_spread", "uniformity"),
@@ -148,20 +148,26 @@ def test_samples_in_both_parts_are_reported():
     assert not any("leakage" in note for note in clean.notes)
 
 
-def test_a_very_wide_raw_input_is_probed_only():
+def test_a_very_wide_raw_input_gets_no_spectrum():
     (train, y), (test, truth) = sets(n=60), sets(1, 30)
     wide = [np.concatenate([a, np.zeros((len(a), WIDEST))], axis=1) for a in (train, test)]
     card = score(Seen(train, test), y, truth, raw=Seen(*wide))
-    assert card["rankme"].raw is None and card["linear_probe"].raw is not None
+    assert card["rankme"].raw is None
+    assert card["linear_probe"].raw is not None and card["uniformity"].raw is not None
     assert any(f"more than {WIDEST}" in note for note in card.notes)
 
 
 def test_of_many_samples_figures_without_labels_take_a_seeded_draw():
-    z = np.random.default_rng(0).normal(size=(ROWS + 500, 8)).astype(np.float32)
+    z = np.random.default_rng(0).normal(size=(SPECTRUM_ROWS + 500, 8)).astype(np.float32)
     card = score(Seen(z), seed=2)
-    assert any(f"{ROWS} of {ROWS + 500} samples (seed 2)" in note for note in card.notes)
-    rows = np.sort(np.random.default_rng(2).permutation(len(z))[:ROWS])
-    assert card["participation_ratio"].value == pytest.approx(evaluation.participation_ratio(z[rows]))
+    (note,) = (note for note in card.notes if note.startswith("without labels"))
+    assert f"{SPECTRUM_ROWS} of {len(z)} samples" in note and f"{PAIRS_ROWS} of {len(z)}" in note
+    assert "(seed 2)" in note
+    order = np.random.default_rng(2).permutation(len(z))
+    drawn = z[np.sort(order[:SPECTRUM_ROWS])]
+    assert card["participation_ratio"].value == pytest.approx(evaluation.participation_ratio(drawn))
+    drawn = z[np.sort(order[:PAIRS_ROWS])]
+    assert card["uniformity"].value == pytest.approx(evaluation.uniformity(drawn))
 
 
 def test_the_same_input_gives_the_same_card(card, three):

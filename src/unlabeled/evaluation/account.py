@@ -33,10 +33,10 @@ from unlabeled.evaluation.scorecard import Figure, Scorecard
 from unlabeled.evaluation.spectrum import effective_rank, participation_ratio, rankme
 from unlabeled.evaluation.units import feature_spread
 
-ROWS = 5_000
-"""samples that figures without labels look at, drawn by the seed"""
-WIDEST = 4_096
-"""columns above which the raw input gets no figures without labels: decomposing it would take longer than the rest"""
+SPECTRUM_ROWS, PAIRS_ROWS = 5_000, 2_000
+"""samples that figures of the spectrum, and figures of pairs and neighbours, look at; drawn by the seed"""
+WIDEST = 1_024
+"""columns above which the raw input gets no spectrum: decomposing it would take longer than everything else"""
 CLUSTERS = 100
 """clusters to be learnt at most; a twentieth of the samples where they are few"""
 LEAST = 100
@@ -65,7 +65,7 @@ SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
     "participation_ratio": participation_ratio,
     "alpha_req": alpha_req,
 }
-POINTWISE: Mapping[str, Callable[[Tensor], float]] = {
+PAIRED: Mapping[str, Callable[[Tensor], float]] = {
     "feature_spread": feature_spread,
     "uniformity": uniformity,
     "self_cluster": self_cluster,
@@ -99,9 +99,10 @@ def score(
       (adjusted mutual information of k-means on the test samples). Chance is what guessing reaches: the share of
       the most common class, the precision of a random order, 0.
     - with labels that are quantities (floats with fractions): `regression_probe`, R², chance 0.
-    - always, of up to 5,000 of the train samples drawn by `seed`: `effective_rank`, `rankme`,
-      `participation_ratio`, `alpha_req`, `feature_spread`, `uniformity`, `self_cluster`, `intrinsic_dimension`,
-      `cluster_learnability`; with views `alignment` (of the first two) and `lidar`.
+    - always, of up to 5,000 train samples drawn by `seed`: `effective_rank`, `rankme`, `participation_ratio`,
+      `alpha_req` (of the raw input up to 1,024 columns); of up to 2,000 of them `feature_spread`, `uniformity`,
+      `self_cluster`, `intrinsic_dimension`, `cluster_learnability`; with views `alignment` (of the first two)
+      and `lidar`.
 
     95 % intervals: Wilson's for shares of test samples, over the draws for `few_shot`, over queries for
     `retrieval`, over test samples for `regression_probe`, and from leaving out a tenth of the samples at a time
@@ -287,22 +288,25 @@ def random_precision(gallery: np.ndarray, queries: np.ndarray) -> float:
 def _unlabelled(draft: _Draft) -> None:
     given = {name: features(one.train, "train") for name, one in draft.seen.items()}
     samples, width = given[""].shape
-    rows = np.sort(np.random.default_rng(draft.seed).permutation(samples)[:ROWS])
-    drawn = {name: z[rows] for name, z in given.items()}
+    order = np.random.default_rng(draft.seed).permutation(samples)
+    spectrum, pairs = (np.sort(order[:most]) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
+    narrow = {name: z for name, z in given.items() if name != "raw" or z.shape[1] <= WIDEST}
+    if len(narrow) < len(given):
+        draft.note(f"the raw input has {given['raw'].shape[1]} columns, more than {WIDEST}: no spectrum of it")
+    _figures(draft, SPECTRAL, {name: z[spectrum] for name, z in narrow.items()}, decompose)
+    _figures(draft, PAIRED, {name: z[pairs] for name, z in given.items()}, lambda z: z)
     draft.note(
-        f"without labels: {len(rows)} of {samples} samples (seed {draft.seed}), {width} dimensions"
-        if len(rows) < samples
-        else f"without labels: {samples} samples, {width} dimensions"
+        f"without labels: {width} dimensions, {_of(len(spectrum), samples)} for the spectrum and "
+        f"{_of(len(pairs), samples)} for pairs" + (f" (seed {draft.seed})" if len(pairs) < samples else "")
     )
-    if "raw" in drawn and drawn["raw"].shape[1] > WIDEST:
-        draft.note(f"the raw input has {drawn['raw'].shape[1]} columns, more than {WIDEST}: only probed")
-        del drawn["raw"]
-    _figures(draft, SPECTRAL, drawn, decompose)
-    _figures(draft, POINTWISE, drawn, lambda z: z)
     viewed = {name: torch.as_tensor(one.views) for name, one in draft.seen.items() if one.views is not None}
     if "" in viewed:
         _figures(draft, OF_VIEWS, viewed, lambda z: z)
         draft.note(f"views: {viewed[''].shape[0]} samples, each changed in {viewed[''].shape[1]} ways")
+
+
+def _of(rows: int, samples: int) -> str:
+    return f"all {samples} samples" if rows == samples else f"{rows} of {samples} samples"
 
 
 def _figures(

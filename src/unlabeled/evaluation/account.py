@@ -20,6 +20,7 @@ from unlabeled.evaluation.decomposition import Spectrum, decompose
 from unlabeled.evaluation.dimensionality import intrinsic_dimension
 from unlabeled.evaluation.few_shot import few_shot_details
 from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity
+from unlabeled.evaluation.intervals import bootstrap_interval
 from unlabeled.evaluation.jackknife import jackknife_interval, left_out
 from unlabeled.evaluation.leakage import leakage
 from unlabeled.evaluation.learnability import cluster_learnability
@@ -214,7 +215,8 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
 
     def retrieved(one: Seen) -> Figure:
         found = retrieval_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
-        return Figure(*mean_interval(found.average_precision), chance=random_precision(y, y_test))
+        interval = bootstrap_interval(found.average_precision) if one is learned else None
+        return Figure(found.mean_average_precision, interval, random_precision(y, y_test))
 
     def clusters(one: Seen) -> Figure:
         found = clustering_details(one.test, y_test, seed=draft.seed)  # type: ignore[arg-type]

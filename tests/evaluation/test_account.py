@@ -26,12 +26,12 @@ def sets(seed=0, n=300, dim=40, classes=3):
 
 def views(z, count=4, noise=0.3):
     generator = np.random.default_rng(9)
-    return z[:30, None] + noise * generator.normal(size=(30, count, z.shape[1]))
+    return z[:100, None] + noise * generator.normal(size=(100, count, z.shape[1]))
 
 
 @pytest.fixture(scope="module")
 def three():
-    (train, y), (test, truth) = sets(), sets(1, 90)
+    (train, y), (test, truth) = sets(), sets(1, 120)
     seen = [
         Seen(z(train), z(test), views(z(train))) for z in (np.array, lambda a: a[:, 1:], lambda a: a[:, :32])
     ]
@@ -113,7 +113,7 @@ def test_without_labels_the_others_are_given():
 
 
 def test_quantities_are_met_by_a_regression():
-    (train, y), (test, truth) = sets(), sets(1, 90)
+    (train, y), (test, truth) = sets(), sets(1, 120)
     card = score(Seen(train, test), y + train[:, 5], truth + test[:, 5])
     assert list(card) == ["regression_probe", *UNLABELLED]
     assert card["regression_probe"].value > 0.8 and card["regression_probe"].chance == 0
@@ -131,7 +131,7 @@ def test_few_samples_all_vote_and_what_cannot_be_computed_is_said():
 
 
 def test_a_rare_class_lowers_the_shots_and_one_of_a_single_sample_is_no_fault():
-    (train, y), (test, truth) = sets(), sets(1, 90)
+    (train, y), (test, truth) = sets(), sets(1, 120)
     rare = np.where(np.arange(len(y)) < 3, 7, y)
     assert any("few_shot with 3 labels a class" in n for n in score(Seen(train, test), rare, truth).notes)
     rare = np.where(np.arange(len(y)) < 1, 7, y)
@@ -140,11 +140,11 @@ def test_a_rare_class_lowers_the_shots_and_one_of_a_single_sample_is_no_fault():
 
 
 def test_samples_in_both_parts_are_reported():
-    (train, y), (test, truth) = sets(), sets(1, 90)
+    (train, y), (test, truth) = sets(), sets(1, 120)
     test = np.concatenate([test[:-4], train[:4]])
     card = score(Seen(train, test), y, truth, raw=Seen(train, test))
-    assert any(note.startswith("leakage: 4 of 90 test samples") for note in card.notes)
-    clean = score(Seen(train, sets(1, 90)[0]), y, truth, raw=Seen(train, sets(1, 90)[0]))
+    assert any(note.startswith("leakage: 4 of 120 test samples") for note in card.notes)
+    clean = score(Seen(train, sets(1, 120)[0]), y, truth, raw=Seen(train, sets(1, 120)[0]))
     assert not any("leakage" in note for note in clean.notes)
 
 

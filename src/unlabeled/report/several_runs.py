@@ -24,6 +24,7 @@ from unlabeled.report.page import (
     render,
     write,
 )
+from unlabeled.report.shown import Shown, shown_sections
 
 NOTHING = (np.array([]), np.array([]))
 """the steps and values of a run without that column"""
@@ -31,12 +32,16 @@ IGNORED = ("out", "about", "resume")
 """entries of run.yaml that say nothing about the difference between two runs"""
 
 
-def compare(folders: Sequence[str | Path], output: str | Path) -> Path:
+def compare(
+    folders: Sequence[str | Path], output: str | Path, *, shown: Sequence[Shown] | None = None
+) -> Path:
     """Writes one page on several run folders to `output` and gives its path.
 
-    A table of their figures, the settings in which they differ, and their curves in one drawing a figure.
+    A table of their figures, the settings in which they differ, and their curves in one drawing a figure. `shown`,
+    one a folder (`Run.shown` of the same data): their maps, neighbours and spectra side by side, and what each
+    method saw.
     Refused: fewer than two folders, more than ten (their colours could not be told apart), a folder given
-    twice or that holds nothing of a run.
+    twice or that holds nothing of a run, runs that show different samples.
     """
     if not 2 <= len(folders) <= len(COLOURS):
         raise OptionError(f"{len(folders)} runs were given: a comparison takes 2 to {len(COLOURS)}")
@@ -47,6 +52,7 @@ def compare(folders: Sequence[str | Path], output: str | Path) -> Path:
     sections = [
         Section("Figures", figures(named)),
         Section("What differs", differences(named)),
+        *(shown_sections(dict(zip(named, shown, strict=True))) if shown is not None else []),
         Section("Training", overlays(named)),
     ]
     troubles = [Paragraph(f"{name}: {trouble}") for name, left in named.items() for trouble in left.troubles]

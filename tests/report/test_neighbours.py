@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 
 from unlabeled.report import Paragraph, Samples
+from unlabeled.report.page import Sheet
 from unlabeled.report.neighbours import FEWER, NEAREST, QUERIES, nearest, neighbour_blocks, queries, unit_rows
 
 Z = np.random.default_rng(0).normal(size=(60, 7))
 UNIT = unit_rows(Z)
+
+
+SHEET = Sheet(b"", "png", 60, 8, 8, 4, 4)
 
 
 def slow(z: np.ndarray, i: int) -> list[tuple[float, int]]:
@@ -38,7 +42,7 @@ def test_neighbours_do_not_depend_on_blocks_of_rows():
 
 def test_rows_of_the_page_hold_the_nearest_with_their_labels_and_cosines():
     labels = [str(i % 3) for i in range(60)]
-    _, block = neighbour_blocks({"run": UNIT}, samples(60, labels), None)
+    _, block = neighbour_blocks({"run": UNIT}, samples(60, labels), SHEET)
     assert len(block.rows) == QUERIES
     for row in block.rows:
         expected = slow(Z, row.first.place)[:NEAREST]
@@ -84,10 +88,17 @@ def test_zeros_have_cosine_zero():
     assert places[1].tolist() == [0, 2] and cosines[1].tolist() == [0, -1]
 
 
+def test_texts_have_fewer_rows_and_fewer_neighbours_than_pictures():
+    _, block = neighbour_blocks({"run": UNIT}, samples(60), None)
+    assert len(block.rows) == QUERIES - 3
+    for row in block.rows:
+        assert [tile.place for tile in row.others] == [j for _, j in slow(Z, row.first.place)[: NEAREST - 2]]
+
+
 def test_of_several_runs_the_same_samples_stand_below_one_another():
     other = unit_rows(np.random.default_rng(5).normal(size=(60, 3)))
     _, block = neighbour_blocks({"a": UNIT, "b": other}, samples(60), None)
     assert [row.title for row in block.rows] == ["a", "b"] * FEWER
     for first, second in zip(block.rows[::2], block.rows[1::2], strict=True):
         assert first.first == second.first
-        assert [t.place for t in second.others] == [j for _, j in slow(other, first.first.place)[:NEAREST]]
+        assert [t.place for t in second.others] == [j for _, j in slow(other, first.first.place)[: NEAREST - 2]]

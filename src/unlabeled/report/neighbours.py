@@ -16,6 +16,8 @@ FEWER = 4
 """samples where several runs are compared"""
 NEAREST = 8
 """neighbours in a row"""
+WORDS = 140
+"""characters of a description at most"""
 
 
 def unit_rows(z: Float[np.ndarray, "samples dim"]) -> Float[np.ndarray, "samples dim"]:
@@ -68,16 +70,18 @@ def neighbour_blocks(
     """Rows of a few samples and their nearest neighbours among all; of several runs (run → rows) one below another."""
     if len(samples) < 2:
         return [Paragraph("No neighbours: there is one sample.")]
-    names, words = samples.names, samples.words(160)
+    names, words = samples.names, samples.words(WORDS)
+    # texts take more room than pictures
+    count, many = (QUERIES, NEAREST) if sheet is not None else (QUERIES - 3, NEAREST - 2)
 
     def tile(i: int, cosine: float | None, asked: int) -> Tile:
         label = "" if names is None else names[i] or "unlabelled"
         same = None if names is None or cosine is None or not names[asked] else names[i] == names[asked]
         return Tile(i, samples.keys[i], words[i], label, cosine, same)
 
-    found = {name: nearest(unit, NEAREST) for name, unit in units.items()}
+    found = {name: nearest(unit, many) for name, unit in units.items()}
     rows = []
-    for i in queries(names, len(samples), seed=seed)[: QUERIES if len(units) == 1 else FEWER]:
+    for i in queries(names, len(samples), seed=seed)[: count if len(units) == 1 else FEWER]:
         for name, (places, cosines) in found.items():
             beside = zip(places[i].tolist(), cosines[i].tolist(), strict=True)
             rows.append(Row(tile(i, None, i), [tile(j, c, i) for j, c in beside], name * (len(units) > 1)))

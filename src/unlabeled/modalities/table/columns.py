@@ -251,7 +251,8 @@ def written(number: float, kind: str) -> str:
         return str(np.datetime64(round(number * 86_400), "s")).removesuffix("T00:00:00")
     if kind == "time":
         return f"{int(number):02d}:{int(number * 60) % 60:02d}"
-    return f"{number:.4g}" + (" days" if kind == "duration" else "")
+    plain = f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
+    return plain + (" days" if kind == "duration" else "")
 
 
 def _numeric(name: str) -> bool:

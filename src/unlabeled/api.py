@@ -321,7 +321,9 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     labels = modality.named_labels(labels)
     source = modality.read(data, labels=labels is True)
     if _main():
-        _say(f"data: {source.description}")
+        found = start is None and _named("modality", asked["modality"])["name"] is None
+        other = "; recognised, modality= overrules" if found else ""
+        _say(f"data ({modality.name}{other}): {source.description}")
     unknown = np.full(len(source), -1, dtype=np.int64)
     y, classes = (unknown, None) if labels is None or labels is False else read_labels(labels, source)
     learns = entry.cls.requires.labels

@@ -123,8 +123,9 @@ class SpectrogramTransformer(TokenEncoder):
         depth: int = 4,
         heads: int = 4,
         pool: str = "mean",
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__("transformer", width, depth, heads, pool=pool)
+        super().__init__("transformer", width, depth, heads, pool=pool, dropout=dropout)
         self.standardise, self.patch = standardise, patch
         self.embedding = nn.Linear(standardise.log_mel.mels * patch, width)
         self.apply(initialise)

@@ -180,8 +180,9 @@ def laid_out(
 
 def tile_of(count: int, sheet: Sheet) -> tuple[float, float]:
     """Width and height of a picture, in per cent of the side of a map of so many samples."""
-    longest = float(np.clip(65 / count**0.5, 3.2, 8))
-    shrink = longest / max(sheet.width, sheet.height)
+    # as much room for a wide picture as for a square one, within reason
+    side = float(np.clip(65 / count**0.5, 3.2, 8))
+    shrink = min(side / (sheet.width * sheet.height) ** 0.5, 12 / max(sheet.width, sheet.height))
     return round(sheet.width * shrink, 2), round(sheet.height * shrink, 2)
 
 

@@ -41,7 +41,8 @@ def components(z: Rows, width: int) -> tuple[Float[np.ndarray, "samples width"],
 
 
 def neighbourhoods(z: Rows, *, seed: int = 0) -> tuple[str, Positions]:
-    """(name, positions) of a layout that keeps near ones near: UMAP where it is installed, else t-SNE.
+    """(name, positions) of a layout that keeps near ones near: UMAP where it is installed, else t-SNE. It spans 1
+    along each axis.
 
     Both start from PCA. McInnes, Healy, Melville 2018 (arXiv:1802.03426); van der Maaten, Hinton, "Visualizing
     data using t-SNE", JMLR 2008.
@@ -60,7 +61,10 @@ def neighbourhoods(z: Rows, *, seed: int = 0) -> tuple[str, Positions]:
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         layout = _umap if umap else _tsne
-        return name, layout(reduced.astype(np.float32), start, seed)
+        positions = layout(reduced.astype(np.float32), start, seed)
+    # its axes mean nothing: each may fill the drawing
+    span = np.ptp(positions, axis=0)
+    return name, positions / np.where(span > 0, span, 1)
 
 
 def _tsne(reduced: Rows, start: Positions, seed: int) -> Positions:

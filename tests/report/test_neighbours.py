@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from unlabeled.report import Paragraph, Samples
-from unlabeled.report.page import Sheet
 from unlabeled.report.neighbours import FEWER, NEAREST, QUERIES, nearest, neighbour_blocks, queries, unit_rows
+from unlabeled.report.page import Sheet
 
 Z = np.random.default_rng(0).normal(size=(60, 7))
 UNIT = unit_rows(Z)
@@ -101,4 +101,6 @@ def test_of_several_runs_the_same_samples_stand_below_one_another():
     assert [row.title for row in block.rows] == ["a", "b"] * FEWER
     for first, second in zip(block.rows[::2], block.rows[1::2], strict=True):
         assert first.first == second.first
-        assert [t.place for t in second.others] == [j for _, j in slow(other, first.first.place)[: NEAREST - 2]]
+        assert [t.place for t in second.others] == [
+            j for _, j in slow(other, first.first.place)[: NEAREST - 2]
+        ]

@@ -371,6 +371,13 @@ def test_several_runs_stand_side_by_side(tmp_path):
     text = words(path)
     assert "Best by a linear classifier on the features: x/run with 91.0 %" in text
     assert "do not overlap" in text
+    assert (
+        "linear_probe ↑ test samples right by a linear classifier on the features 0.910 (0.890 to 0.930) 0.500"
+        in text
+    )
+    assert "knn ↑ test samples right by a vote of their nearest neighbours 0.900 (0.880 to 0.920) –" in text
+    assert "last loss 3.000 –" in text
+    assert "y/run byol trained convnet without labels on 1,297 samples" in text
     assert "method.name simclr byol" in text and "method.temperature 0.2 –" in text
     assert "encoder.width" not in text
     assert "Loss of each run; at the end x/run 3]" in text

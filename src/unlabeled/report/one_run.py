@@ -192,7 +192,8 @@ def scorecard_section(card: Scorecard | None) -> Section:
     )
     if any(name in MEANINGS and MEANINGS[name].better for name in card):
         said += " ↑: higher is better; ↓: lower is better; without an arrow neither alone is."
-    return Section("Scorecard", [*blocks, Paragraph(said), *map(Paragraph, card.notes)])
+    notes = [Paragraph(f"How it was measured: {'; '.join(card.notes)}.")] if card.notes else []
+    return Section("Scorecard", [*blocks, Paragraph(said), *notes])
 
 
 def figures_table(heading: str, card: Scorecard, names: Sequence[str]) -> Table:

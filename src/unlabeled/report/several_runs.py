@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from unlabeled.errors import OptionError
+from unlabeled.evaluation.scorecard import HEADER
 from unlabeled.report.charts import COLOURS, curves
 from unlabeled.report.folder import Left, read_folder
-from unlabeled.report.one_run import PANELS, panels, percent, plain
+from unlabeled.report.meanings import MEANINGS
+from unlabeled.report.one_run import PANELS, panels, percent, plain, summary
 from unlabeled.report.page import (
     Block,
     Cell,
@@ -99,21 +101,30 @@ def verdict(runs: Mapping[str, Left]) -> str:
 
 def figures(runs: Mapping[str, Left]) -> list[Block]:
     measures = list(dict.fromkeys(m for left in runs.values() for m in (left.scorecard or {})))
-    rows: list[list[Cell]] = []
-    for name, left in runs.items():
-        row: list[Cell] = [name, left.named("method"), left.named("encoder")]
-        for measure in measures:
-            card = left.scorecard
-            row.append("–" if card is None or measure not in card else card[measure].value)
-        rows.append([*row, left.last("loss")])
-    blocks: list[Block] = [Table("", ["run", "method", "encoder", *measures, "last loss"], rows)]
+    rows: list[list[Cell]] = [[m, *(measured(left, m) for left in runs.values())] for m in measures]
+    losses = [left.last("loss") for left in runs.values()]
+    rows.append(["last loss", *("–" if loss is None else loss for loss in losses)])
+    notes = {m: MEANINGS[m].told for m in measures if m in MEANINGS}
+    blocks: list[Block] = [
+        Table("", ["run", "what it is"], [[name, summary(left)] for name, left in runs.items()]),
+        Table("", ["figure", *runs], rows, notes),
+    ]
     if not measures:
         blocks.append(Paragraph("No run has a scorecard: `unlabeled evaluate RUN DATA` makes one."))
-    notes = {left.scorecard.notes for left in runs.values() if left.scorecard is not None}
-    if len(notes) > 1:
+    ways = {left.scorecard.notes for left in runs.values() if left.scorecard is not None}
+    if len(ways) > 1:
         blocks.append(Paragraph("The runs were not all evaluated in the same way; their scorecards say how."))
     blocks.append(Paragraph("Losses of different methods are different quantities and cannot be compared."))
     return blocks
+
+
+def measured(left: Left, measure: str) -> str:
+    """A figure of a run with its interval, as its scorecard writes them; – where it was not measured."""
+    if left.scorecard is None or measure not in left.scorecard:
+        return "–"
+    (row,) = [row for row in left.scorecard.rows() if row[0] == measure]
+    value, interval = row[HEADER.index("value")], row[HEADER.index("95 % interval")]
+    return f"{value} ({interval})" if interval else value
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

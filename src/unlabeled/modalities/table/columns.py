@@ -250,7 +250,8 @@ def written(number: float, kind: str) -> str:
     if kind == "date":
         return str(np.datetime64(round(number * 86_400), "s")).removesuffix("T00:00:00")
     if kind == "time":
-        return f"{int(number):02d}:{int(number * 60) % 60:02d}"
+        hours, minutes = divmod(round(number * 60), 60)
+        return f"{hours:02d}:{minutes:02d}"
     plain = f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
     return plain + (" days" if kind == "duration" else "")
 

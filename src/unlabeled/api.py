@@ -26,6 +26,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import CheckpointError, DataError, OptionError, RunError, nearest
 from unlabeled.methods import Entry, Facts, Method, lookup
 from unlabeled.modalities.contract import Modality
+from unlabeled.modalities.facts import find_facts
 from unlabeled.parts.encoder import Encoder, Wrapped
 from unlabeled.run import Run, read_yaml, say_skipped, write_skipped, write_tensors, write_yaml
 from unlabeled.training.engine import Engine
@@ -344,21 +345,6 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     )
 
 
-def find_facts(modality: Modality, source: Source, classes: int | None = None) -> Facts:
-    """What a method may know of this data."""
-    tokens = modality.tokenise(modality.plain(source.fetch(_two(source))))
-    if tokens is None:
-        return Facts(len(source), classes)
-    return Facts(
-        len(source),
-        classes,
-        tokens=int(tokens.positions.shape[-2]),
-        token_dim=0 if tokens.numbers is None else int(tokens.numbers.shape[-1]),
-        categories=modality.categories,
-        axes=int(tokens.positions.shape[-1]),
-    )
-
-
 def _modality(asked: Any, data: Any, labels: Any) -> Modality:
     if isinstance(asked, Modality):
         return asked
@@ -434,10 +420,6 @@ def _encoder(
     default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
     built = modality.build_encoder(**{**named, "name": named.get("name") or default})
     return built, built.spec, None
-
-
-def _two(source: Source) -> list[int]:
-    return [0, min(1, len(source) - 1)]
 
 
 # the folder

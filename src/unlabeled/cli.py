@@ -33,6 +33,8 @@ from unlabeled.options import Option, Options, from_signature, option_docs
 NAMED = ("method", "modality", "encoder")
 """named things with options of their own: `--method.temperature 0.2`, `method: {name: …, temperature: …}`"""
 
+COMPARISON = "comparison.html"
+"""what `report` writes of several runs, beside the first"""
 BROKEN_PIPE = 128 + 13
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -268,21 +270,27 @@ def _use(command: str, words: list[str]) -> None:
 
 
 def _report(command: str, words: list[str]) -> None:
-    """One report a run."""
+    """The report of one run, or one page that compares several."""
     from unlabeled.run import Run, load
 
     options = [
-        Option("run", doc="one run's folder or several", group="what:", place="positionals"),
+        Option("run", doc="one run's folder, or several to compare", group="what:", place="positionals"),
         *from_signature(Run.report),
     ]
     given = _given(command, words, options)
     if given is None:
         return
     runs = given.pop("run")
-    if len(runs) > 1 and given.get("output") is not None:
-        raise OptionError("--output names one file: give it with one RUN")
-    for run in runs:
-        print(f"written: {load(run).report(**given)}")
+    if len(runs) == 1:
+        print(f"written: {load(runs[0]).report(**given)}")
+        return
+    from unlabeled.report import compare
+
+    output, data = given.pop("output", None), given.pop("data", None)
+    if data is None and given:
+        raise OptionError(f"--{next(iter(given))} is about data: give --data too")
+    shown = None if data is None else [load(run).shown(data, **given) for run in runs]
+    print(f"written: {compare(runs, output or Path(runs[0]).parent / COMPARISON, shown=shown)}")
 
 
 # looking around
@@ -349,7 +357,11 @@ COMMANDS = {
     "evaluate": Command(
         "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
     ),
-    "report": Command("report RUN… [--data DATA]", "Write a run's report.html.", _report),
+    "report": Command(
+        "report RUN… [--data DATA] [--output FILE]",
+        f"Write a run's report.html, or {COMPARISON} of several, beside the first.",
+        _report,
+    ),
     "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),
     "info": Command("info", "Show versions and devices.", _info),
     "demo": Command(

@@ -261,9 +261,7 @@ def write_report(
     )
     return run_report(
         run.path,
-        embeddings=features_of(run.encoder, run)(test),
-        labels=test_y,
-        pictures=np.repeat(test[..., None], 3, axis=3),
+        shown=run.shown(test[:, None], labels=test_y),
         tables=[
             Table(caption(), header(), cells(accuracy)),
             Image(chart, alt=f"Accuracy by labels a class: {lead}", caption="Bars: one standard deviation."),

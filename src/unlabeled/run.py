@@ -39,6 +39,8 @@ from unlabeled.parts.encoder import Encoder
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from unlabeled.report.shown import Shown
+
 PART_ROWS = 100_000
 """rows of one part where embeddings are written as a folder"""
 
@@ -229,24 +231,57 @@ class Run:
             card.save(output)
         return card
 
-    def report(self, data: Any = None, *, output: str | Path | None = None, points: int = 2000) -> Path:
-        """Writes `report.html`: what was run, curves, scorecard, what was skipped; with `data`, a map of it."""
+    def report(
+        self,
+        data: Any = None,
+        *,
+        labels: Any = None,
+        column: str | None = None,
+        output: str | Path | None = None,
+        points: int = 2000,
+    ) -> Path:
+        """Writes `report.html`: what was run, curves, scorecard, what was skipped; with `data` also what the encoder
+        makes of it: a map, nearest neighbours, the spectrum, and the views the method saw.
+
+        `labels`: as for evaluate; they colour the map. `column`: a column of the data (a table of one row a sample)
+        that colours it too. `output`: another file. `points`: samples shown at most.
+        """
         from unlabeled.report import run_report
 
-        if data is None:
-            return run_report(self.path, output=output)
+        if data is None and (labels is not None or column is not None):
+            raise OptionError("labels and column are about data: give the data too")
+        shown = None if data is None else self.shown(data, labels=labels, column=column, points=points)
+        return run_report(self.path, shown=shown, output=output)
+
+    def shown(self, data: Any, *, labels: Any = None, column: str | None = None, points: int = 2000) -> Shown:
+        """What a report shows of data; the options are those of `report`."""
+        from unlabeled.report.shown import column_of, look
+
+        check_positive("points", points)
         source = self.read(data, labels=True)
-        chosen = np.sort(np.random.default_rng(0).permutation(len(source))[:points])
-        z = features(self.encoder.cpu(), source, prepare=self.modality.plain, rows=chosen)
-        pictures = [self.modality.show(self.modality.plain(b.x)) for b in passes(source, rows=chosen)]
-        known = None if source.labels is None else [as_text(v) for v in source.labels[chosen]]
-        return run_report(
-            self.path,
-            embeddings=z.numpy(),
-            labels=known,
-            pictures=None if any(p is None for p in pictures) else np.concatenate(pictures),
-            output=output,
+        columns = {} if column is None else {column: column_of(data, column, source)}
+        try:
+            untrained = self.untrained()
+        except RunError:
+            untrained = None
+        return look(
+            self.modality,
+            source,
+            self.encoder,
+            self.config,
+            untrained=untrained,
+            labels=self._names(labels, source),
+            columns=columns,
+            classes=None if self.classes is None else len(self.classes),
+            points=points,
         )
+
+    def _names(self, labels: Any, source: Source) -> list[str | None] | None:
+        """What is said of the class of each sample, in words."""
+        if labels is None:
+            return None if source.labels is None else [as_text(v) for v in source.labels]
+        y, classes = read_labels(self.modality.named_labels(labels), source)
+        return [None if c < 0 else classes[c] for c in y]
 
 
 def load(path: str | Path, encoder: nn.Module | None = None) -> Run:

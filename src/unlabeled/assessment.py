@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Modality
 
 VIEWED, VIEWS = 100, 10
-"""samples that are changed, and in how many ways, for the figures that compare views (B73 of the literature's
-LiDAR has 1,000 and 50)"""
+"""samples that are changed, and in how many ways, for the figures that compare views (LiDAR's paper has 1,000 and 50)"""
+RAW_COLUMNS, PROJECTED = 16_384, 4_096
+"""numbers of a raw sample above which it is projected, and to how many"""
 SEED = 0
 
 
@@ -45,6 +47,7 @@ def assess(
     test: Source | None = None,
     k: int = 20,
     device: torch.device | str = "cpu",
+    as_collated: bool = False,
     notes: Sequence[str] = (),
 ) -> Scorecard:
     """The scorecard of `encoders["learned"]`, beside the raw input and, where there is one, `encoders["untrained"]`.
@@ -52,14 +55,25 @@ def assess(
     labels: what `read_labels` takes; None is what the source itself says, and figures without labels where it
     says nothing. Labels of which one has a fraction are quantities, met by a regression. test: other samples to
     test on, labelled in the same way; without it a fifth is held out, class by class (seed 0).
+    as_collated: the encoders take samples as they are collated, not the modality's views of them; then there are
+    no figures of views.
     """
     notes = list(notes)
     named = None if labels is None else modality.named_labels(labels)
     train, tested = _parts(named, source, test, notes)
-    made = {name: _seen(modality, encoder, train, tested, device) for name, encoder in encoders.items()}
-    made["raw"] = Seen(
-        *(None if p is None else raw_features(modality, p.source)[p.rows] for p in (train, tested))
-    )
+    prepare = (lambda x: x) if as_collated else modality.plain
+    made: dict[str, Seen] = {}
+    for name, encoder in encoders.items():
+        encoder.to(device)
+        of = partial(features, encoder, prepare=prepare, device=device)
+        made[name] = _seen(of, train, tested)
+        if not as_collated:
+            made[name] = replace(made[name], views=viewed(modality, encoder, train, device))
+    made["raw"] = _seen(partial(raw_features, modality), train, tested)
+    if (columns := modality.flatten(modality.plain(modality.example())).shape[1]) > RAW_COLUMNS:
+        notes.append(
+            f"raw input: {columns} numbers a sample, taken to {PROJECTED} by a sparse random projection"
+        )
     y_test = None if tested is None else tested.y
     return score(
         made["learned"], train.y, y_test, raw=made["raw"], untrained=made.get("untrained"), k=k, notes=notes
@@ -134,20 +148,10 @@ def split(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(held))
 
 
-def _seen(
-    modality: Modality, encoder: nn.Module, train: Part, test: Part | None, device: torch.device | str
-) -> Seen:
-    encoder = encoder.to(device)
-    z = {
-        id(p.source): features(encoder, p.source, prepare=modality.plain, device=device)
-        for p in (train, test)
-        if p
-    }
-    return Seen(
-        z[id(train.source)][train.rows],
-        None if test is None else z[id(test.source)][test.rows],
-        viewed(modality, encoder, train, device),
-    )
+def _seen(of: Callable[[Source], Tensor], train: Part, test: Part | None) -> Seen:
+    """The rows of both parts, each source read once."""
+    z = {id(source): of(source) for source in {id(p.source): p.source for p in (train, test) if p}.values()}
+    return Seen(z[id(train.source)][train.rows], None if test is None else z[id(test.source)][test.rows])
 
 
 @torch.no_grad()
@@ -171,5 +175,20 @@ def viewed(
 
 
 def raw_features(modality: Modality, source: Source) -> Float[Tensor, "samples values"]:
-    """The raw input of every sample as one vector."""
-    return torch.cat([modality.flatten(modality.plain(b.x)).float() for b in passes(source)])
+    """The raw input of every sample as one vector.
+
+    More than 16,384 numbers (large pictures) are taken to 4,096 by a sparse random projection (seed 0), which
+    keeps distances and what is linear in them nearly as they are (Li, Hastie, Church, KDD 2006; scikit-learn's).
+    """
+    from sklearn.random_projection import SparseRandomProjection
+
+    projection, parts = None, []
+    for batch in passes(source):
+        rows = modality.flatten(modality.plain(batch.x)).float()
+        if rows.shape[1] > RAW_COLUMNS:
+            if projection is None:
+                projection = SparseRandomProjection(PROJECTED, dense_output=True, random_state=SEED)
+                projection.fit(rows[:1].numpy())
+            rows = torch.from_numpy(projection.transform(rows.numpy()))
+        parts.append(rows)
+    return torch.cat(parts)

@@ -294,7 +294,9 @@ def _unlabelled(draft: _Draft) -> None:
     spectrum, pairs = (np.sort(order[:most]) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
     narrow = {name: z for name, z in given.items() if name != "raw" or z.shape[1] <= WIDEST}
     if len(narrow) < len(given):
-        draft.note(f"the raw input has {given['raw'].shape[1]} columns, more than {WIDEST}: no spectrum of it")
+        draft.note(
+            f"the raw input has {given['raw'].shape[1]} columns, more than {WIDEST}: no spectrum of it"
+        )
     _figures(draft, SPECTRAL, {name: z[spectrum] for name, z in narrow.items()}, decompose)
     _figures(draft, PAIRED, {name: z[pairs] for name, z in given.items()}, lambda z: z)
     draft.note(

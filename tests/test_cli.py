@@ -92,7 +92,7 @@ def test_the_version_is_the_library_s(capsys: pytest.CaptureFixture[str]) -> Non
         ("finetune", api.finetune),
         ("embed", Run.embed),
         ("predict", Run.predict),
-        ("evaluate", Run.evaluate),
+        ("evaluate", api.evaluate),
         ("report", Run.report),
     ],
 )

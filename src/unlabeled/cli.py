@@ -247,7 +247,7 @@ def _method_names() -> str:
 
 
 def _use(command: str, words: list[str]) -> None:
-    """`embed`, `predict` and `evaluate`: a method of the run, with the options of its signature."""
+    """`embed` and `predict`: a method of the run, with the options of its signature."""
     from unlabeled.run import Run, load
 
     function = getattr(Run, command)
@@ -260,13 +260,37 @@ def _use(command: str, words: list[str]) -> None:
     if given is None:
         return
     output = given.get("output")
-    if command != "evaluate" and output is None:
+    if output is None:
         raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
-    result = function(load(given.pop("run")), given.pop("data"), **given)
-    if command == "evaluate":
-        print(result.table())
-    if output is not None:
-        print(f"written: {output}")
+    function(load(given.pop("run")), given.pop("data"), **given)
+    print(f"written: {output}")
+
+
+def _evaluate(command: str, words: list[str]) -> None:
+    """Judges a run, a model from elsewhere, or embeddings."""
+    from unlabeled.api import evaluate
+
+    names = {"modality": name} if (name := _peek(words, "modality")) is not None else {}
+    asked = [word.removeprefix("--").partition("=")[0] for word in words]
+    model = "a run's folder, timm/NAME, a .onnx or .pt2 file, a checkpoint's folder, or a file of embeddings"
+    options = [
+        Option("model", doc=model, group="what:", place="positional"),
+        Option(
+            "data",
+            doc="a folder, an archive or a file; left out for embeddings",
+            group="what:",
+            place="optional",
+        ),
+        *from_signature(evaluate, skip=("model", "data")),
+        *(_own_options("modality", names["modality"], asked) if names else ()),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    card = evaluate(given.pop("model"), given.pop("data", None), **_nested(given, names))
+    print(card.table())
+    if given.get("output") is not None:
+        print(f"written: {given['output']}")
 
 
 def _report(command: str, words: list[str]) -> None:
@@ -355,7 +379,9 @@ COMMANDS = {
     "embed": Command("embed RUN DATA --output FILE.parquet", "Write a run's embedding of each sample.", _use),
     "predict": Command("predict RUN DATA --output FILE.csv", "Write the class of each sample.", _use),
     "evaluate": Command(
-        "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
+        "evaluate RUN|MODEL|EMBEDDINGS [DATA] [--labels FILE] [--output FILE.json]",
+        "Show how good an encoder is, ours or not.",
+        _evaluate,
     ),
     "report": Command(
         "report RUN… [--data DATA] [--output FILE]",
@@ -391,7 +417,7 @@ def _given(command: str, words: Sequence[str], options: Sequence[Option]) -> dic
         return None
     given = parser.read(words)
     for option in options:
-        if option.place != "named" and not given.get(option.name):
+        if option.place not in ("named", "optional") and not given.get(option.name):
             raise OptionError(f"{command} needs {option.label}; usage: unlabeled {known.usage}")
     return given
 

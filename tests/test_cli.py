@@ -215,7 +215,7 @@ def test_another_method_drops_the_options_of_the_configuration_s(calls: list[Cal
         ("finetune photos", "needs --labels"),
         ("embed runs/x photos", "needs --output"),
         ("embed nowhere photos --output x.parquet", "nowhere"),
-        ("evaluate nowhere", "needs DATA"),
+        ("evaluate nowhere", "give the data to judge nowhere on"),
         ("report", "needs RUN"),
         ("methods --output methods.xls", ".json or .csv"),
     ],

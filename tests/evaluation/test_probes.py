@@ -5,10 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from tests.clouds import clouds, digits
 
 from unlabeled.errors import DataError, MissingExtraError, OptionError
 from unlabeled.evaluation import arrays, knn, knn_details, linear_probe, linear_probe_details
@@ -23,20 +23,8 @@ PROBES = [knn, linear_probe]
 
 
 @pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order] / 16, y[order]
-    return x[:1200], y[:1200], x[1200:], y[1200:]
-
-
-def clouds(n, dim=6, classes=3, seed=0, apart=1.5):
-    """Overlapping clouds, so that votes are split; one centre a class, the same for every seed."""
-    generator = np.random.default_rng(seed)
-    y = generator.integers(0, classes, n)
-    return np.random.default_rng(9).normal(size=(classes, dim))[y] * apart + generator.normal(
-        size=(n, dim)
-    ), y
+def raw_digits():
+    return digits()
 
 
 def slow_knn(train, y, test, k, weigh):
@@ -79,8 +67,8 @@ def test_euclidean_neighbours_weigh_by_inverse_distance_as_in_scikit_learn():
     assert (far.predictions == theirs).all()
 
 
-def test_knn_on_raw_digits_reaches_the_known_figure(digits):
-    assert knn(*digits, k=20) == pytest.approx(0.98, abs=0.01)
+def test_knn_on_raw_digits_reaches_the_known_figure(raw_digits):
+    assert knn(*raw_digits, k=20) == pytest.approx(0.98, abs=0.01)
 
 
 def test_a_small_temperature_is_the_nearest_neighbour_and_a_large_one_the_majority():
@@ -248,14 +236,14 @@ def test_blocks_do_not_change_the_linear_probe(monkeypatch):
     (train, y), (test, truth) = clouds(150), clouds(70, seed=1)
     expected = linear_probe_details(train, y, test, truth, penalties=(0.1, 1.0)).predictions
     monkeypatch.setattr("unlabeled.evaluation.arrays.CHUNK", 60)
-    monkeypatch.setattr("unlabeled.evaluation.linear.BLOCK", 60)
+    monkeypatch.setattr("unlabeled.evaluation.standard.BLOCK", 60)
     found = linear_probe_details(train, y, test, truth, penalties=(0.1, 1.0)).predictions
     assert (found == expected).all()
 
 
 def test_float32_features_are_copied_once_and_never_whole_in_float64(monkeypatch):
     monkeypatch.setattr("unlabeled.evaluation.arrays.CHUNK", 20_000)
-    monkeypatch.setattr("unlabeled.evaluation.linear.BLOCK", 20_000)
+    monkeypatch.setattr("unlabeled.evaluation.standard.BLOCK", 20_000)
     train = np.random.default_rng(0).normal(size=(10_000, 128)).astype(np.float32)
     y = np.arange(10_000) % 2
     tracemalloc.start()
@@ -281,8 +269,8 @@ def test_a_linear_probe_short_of_its_optimum_warns():
         linear_probe(train, y, test, truth, steps=1)
 
 
-def test_linear_probe_on_raw_digits_reaches_the_known_figure(digits):
-    assert linear_probe(*digits) == pytest.approx(0.97, abs=0.015)
+def test_linear_probe_on_raw_digits_reaches_the_known_figure(raw_digits):
+    assert linear_probe(*raw_digits) == pytest.approx(0.97, abs=0.015)
 
 
 def test_linear_probe_repeats_exactly_and_chooses_without_the_test_set():

@@ -13,16 +13,34 @@ from unlabeled.evaluation.dimensionality import (
     local_intrinsic_dimension,
     local_intrinsic_dimension_details,
 )
+from unlabeled.evaluation.few_shot import FewShot, few_shot, few_shot_details
 from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity, uniformity_details
 from unlabeled.evaluation.intervals import balanced_accuracy_interval, bootstrap_interval, seed_interval
 from unlabeled.evaluation.jackknife import jackknife_interval, left_out
+from unlabeled.evaluation.layers import LayerProbe, layer_probe
+from unlabeled.evaluation.leakage import leakage, leakage_details
 from unlabeled.evaluation.learnability import cluster_learnability, cluster_learnability_details
 from unlabeled.evaluation.lidar import lidar
 from unlabeled.evaluation.linear import linear_probe, linear_probe_details
+from unlabeled.evaluation.multilabel import Multilabel, multilabel_probe, multilabel_probe_details
 from unlabeled.evaluation.neighbours import knn, knn_details
 from unlabeled.evaluation.power_law import PowerLaw, alpha_req, alpha_req_details
 from unlabeled.evaluation.protocol import Merged, grouped_split, merge_classes
 from unlabeled.evaluation.reduction import reduced
+from unlabeled.evaluation.regression import Regression, regression_probe, regression_probe_details
+from unlabeled.evaluation.retrieval import (
+    Retrieval,
+    map_at_r,
+    mean_average_precision,
+    mrr,
+    ndcg,
+    paired_retrieval,
+    paired_retrieval_details,
+    precision_at_1,
+    recall_at_k,
+    retrieval,
+    retrieval_details,
+)
 from unlabeled.evaluation.risk import RiskDecomposition, risk_decomposition
 from unlabeled.evaluation.sample import Estimate
 from unlabeled.evaluation.scorecard import Figure, Scorecard
@@ -48,10 +66,15 @@ __all__ = [
     "Comparison",
     "Difference",
     "Estimate",
+    "FewShot",
     "Figure",
+    "LayerProbe",
     "LocalDimensions",
     "Merged",
+    "Multilabel",
     "PowerLaw",
+    "Regression",
+    "Retrieval",
     "RiskDecomposition",
     "Scorecard",
     "Seen",
@@ -81,24 +104,43 @@ __all__ = [
     "entropy_rank",
     "feature_correlation",
     "feature_spread",
+    "few_shot",
+    "few_shot_details",
     "grouped_split",
     "intrinsic_dimension",
     "intrinsic_dimension_details",
     "jackknife_interval",
     "knn",
     "knn_details",
+    "layer_probe",
+    "leakage",
+    "leakage_details",
     "left_out",
     "lidar",
     "linear_probe",
     "linear_probe_details",
     "local_intrinsic_dimension",
     "local_intrinsic_dimension_details",
+    "map_at_r",
+    "mean_average_precision",
     "merge_classes",
+    "mrr",
+    "multilabel_probe",
+    "multilabel_probe_details",
+    "ndcg",
     "nesum",
+    "paired_retrieval",
+    "paired_retrieval_details",
     "participation_ratio",
+    "precision_at_1",
     "pseudo_condition",
     "rankme",
+    "recall_at_k",
     "reduced",
+    "regression_probe",
+    "regression_probe_details",
+    "retrieval",
+    "retrieval_details",
     "risk_decomposition",
     "score",
     "seed_interval",

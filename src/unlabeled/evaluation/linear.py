@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
 from unlabeled.errors import OptionError
-from unlabeled.evaluation.arrays import Features, Labels, blocks, encoded, exact, features, labels, same_width
+from unlabeled.evaluation.arrays import Features, Labels, blocks, encoded, features, labels, same_width
 from unlabeled.evaluation.classification import Classification, decoded
+from unlabeled.evaluation.standard import Standard, float64_blocks
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 """values of C tried, strongest penalty first"""
-BLOCK = 500_000
-"""numbers turned into float64 at once: few enough to stay near the processor"""
 WIDEST_CURVATURE = 2048
 """columns up to which the curvature is factored: beyond, that costs more than the steps it saves"""
 
@@ -77,7 +74,10 @@ def linear_probe_details(
     steps: int = 300,
     seed: int = 0,
 ) -> Classification:
-    """As `linear_probe`, with the predictions, the accuracy of each class, and the C in `chosen`."""
+    """As `linear_probe`, with the predictions, the accuracy of each class, and in `chosen` C.
+
+    Beside C `chosen` has `held_out`, the accuracy on the held-out rows with it, where several were tried.
+    """
     known, asked = features(train, "train"), features(test, "test")
     same_width(train=known, test=asked)
     y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
@@ -96,7 +96,7 @@ def linear_probe_details(
     regression = LogisticRegression(
         standard.rows(known, order), y[order], len(classes), steps, balanced=class_weight == "balanced"
     )
-    penalty = chosen_penalty(regression, sorted(penalties), kept=int((~held).sum()))
+    penalty, accuracy = chosen_penalty(regression, sorted(penalties), kept=int((~held).sum()))
     weight, bias = regression.fit(penalty, len(y))
     if not regression.converged:
         warnings.warn(
@@ -104,34 +104,8 @@ def linear_probe_details(
             stacklevel=2,
         )
     predicted = [(standard(rows) @ weight + bias).argmax(1) for _, rows in blocks(asked)]
-    return decoded(classes, np.concatenate(predicted), y_test, C=penalty)
-
-
-@dataclass(frozen=True)
-class Standard:
-    """Takes off the mean of a set's columns and divides by their standard deviation."""
-
-    mean: Float[np.ndarray, " dim"]
-    scale: Float[np.ndarray, " dim"]
-
-    @classmethod
-    def of(cls, z: Tensor) -> Standard:
-        mean = torch.stack([exact(rows).sum(0) for _, rows in blocks(z)]).sum(0) / len(z)
-        squares = torch.stack([(exact(rows) - mean).square().sum(0) for _, rows in blocks(z)]).sum(0)
-        deviation = (squares / len(z)).sqrt()
-        # a column that varies by rounding only is constant: dividing would blow the rounding up
-        scale = torch.where(deviation > 1e-10 * mean.abs(), deviation, torch.inf)
-        return cls(mean.cpu().numpy(), scale.cpu().numpy())
-
-    def __call__(self, rows: Tensor) -> Float[np.ndarray, "rows dim"]:
-        return (rows.cpu().double().numpy() - self.mean) / self.scale
-
-    def rows(self, z: Tensor, order: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, "rows dim"]:
-        """The rows of `z` in that order; float32 unless `z` is float64."""
-        made = np.empty((len(order), z.shape[1]), np.float64 if z.dtype == torch.float64 else np.float32)
-        for start, places in blocks(torch.from_numpy(order), z.shape[1]):
-            made[start : start + len(places)] = self(z[places.to(z.device)])
-        return made
+    chosen = {"C": penalty} if accuracy is None else {"C": penalty, "held_out": accuracy}
+    return decoded(classes, np.concatenate(predicted), y_test, **chosen)
 
 
 def held_out(y: Int64[np.ndarray, " samples"], seed: int) -> Bool[np.ndarray, " samples"]:
@@ -167,16 +141,9 @@ class LogisticRegression:
         self.curvature = None
         if dim <= min(len(self.x), WIDEST_CURVATURE):
             self.curvature = np.zeros((dim, dim))
-            for _, rows in self.blocks(0, len(self.x)):
+            for _, rows in float64_blocks(self.x):
                 self.curvature += rows.T @ rows
             self.curvature /= self.classes
-
-    def blocks(self, begin: int, end: int) -> Iterator[tuple[slice, Float[np.ndarray, "block dim"]]]:
-        """The rows from `begin` to `end` in float64, a block at a time, each with its place."""
-        step = max(1, BLOCK // self.x.shape[1])
-        for first in range(begin, end, step):
-            place = slice(first, min(first + step, end))
-            yield place, self.x[place].astype(np.float64, copy=False)
 
     def sample_weight(self, begin: int, end: int) -> Float[np.ndarray, " rows"]:
         """What each row from `begin` to `end` counts for among them."""
@@ -212,7 +179,7 @@ class LogisticRegression:
             weight, bias = split(v)
             value = (weight * weight).sum() / (2 * penalty)
             slope, bias_slope = weight / penalty, np.zeros(self.classes)
-            for place, x in self.blocks(0, rows):
+            for place, x in float64_blocks(self.x, 0, rows):
                 logits = x @ weight + bias
                 log_p = logits - logsumexp(logits, axis=1, keepdims=True)
                 own = np.arange(len(x)), self.y[place]
@@ -237,16 +204,18 @@ class LogisticRegression:
         return weight, bias
 
 
-def chosen_penalty(regression: LogisticRegression, penalties: list[float], *, kept: int) -> float:
-    """The penalty with the best accuracy on the rows from `kept` on; between equals the strongest."""
+def chosen_penalty(
+    regression: LogisticRegression, penalties: list[float], *, kept: int
+) -> tuple[float, float | None]:
+    """The penalty with the best accuracy on the rows from `kept` on, and that; between equals the strongest."""
     end = len(regression.y)
     if len(penalties) == 1 or kept == end:
-        return min(penalties, key=lambda c: abs(np.log(c)))
+        return nearest_to_one(penalties), None
     counts, truth = regression.sample_weight(kept, end), regression.y[kept:]
     best, best_accuracy, in_vain = penalties[0], -1.0, 0
     for penalty in penalties:
         weight, bias = regression.fit(penalty, kept)
-        predicted = [(x @ weight + bias).argmax(1) for _, x in regression.blocks(kept, end)]
+        predicted = [(x @ weight + bias).argmax(1) for _, x in float64_blocks(regression.x, kept)]
         accuracy = float(counts @ (np.concatenate(predicted) == truth) / counts.sum())
         if accuracy > best_accuracy:
             best, best_accuracy, in_vain = penalty, accuracy, 0
@@ -254,4 +223,9 @@ def chosen_penalty(regression: LogisticRegression, penalties: list[float], *, ke
             in_vain += 1
         if in_vain == 2:
             break
-    return best
+    return best, best_accuracy
+
+
+def nearest_to_one(penalties: Sequence[float]) -> float:
+    """What is taken where nothing can be held out to choose by."""
+    return min(penalties, key=lambda c: abs(np.log(c)))

@@ -93,8 +93,7 @@ def knn_details(
         raise OptionError(f"temperature is {temperature}: give a number above 0, such as 0.07")
     if weights not in ("similarity", "majority"):
         raise OptionError(f"weights is {weights!r}: give 'similarity' or 'majority'")
-    if metric not in ("cosine", "euclidean"):
-        raise OptionError(f"metric is {metric!r}: give 'cosine' or 'euclidean'")
+    check_metric(metric)
     if index not in ("exact", "usearch"):
         raise OptionError(f"index is {index!r}: give 'exact' or 'usearch'")
     classes, places, _ = encoded(y_train, y_test)
@@ -122,6 +121,12 @@ def knn_details(
     return decoded(classes, torch.cat(predicted).cpu().numpy(), y_test, **chosen)
 
 
+def check_metric(metric: str) -> None:
+    """Refuses any other name."""
+    if metric not in ("cosine", "euclidean"):
+        raise OptionError(f"metric is {metric!r}: give 'cosine' or 'euclidean'")
+
+
 def nearest(rows: Tensor, known: Tensor, k: int, metric: str) -> tuple[Tensor, Tensor]:
     """(rows, k) closeness and places of the k nearest of `known`, nearest first.
 
@@ -130,14 +135,7 @@ def nearest(rows: Tensor, known: Tensor, k: int, metric: str) -> tuple[Tensor, T
     best: Tensor | None = None
     places: Tensor | None = None
     for start, block in blocks(known, width=max(len(rows), known.shape[1])):
-        if metric == "cosine":
-            closeness = unit_rows(rows) @ unit_rows(block).T
-        else:
-            # differences, not |a|² + |b|² - 2ab: that cancels, and rows far from 0 would seem equal
-            wide = torch.promote_types(rows.dtype, torch.float32)
-            closeness = -torch.cdist(
-                rows.to(wide), block.to(wide), compute_mode="donot_use_mm_for_euclid_dist"
-            )
+        closeness = closeness_of_all(comparable(rows, metric), comparable(block, metric), metric)
         here = torch.arange(start, start + len(block), device=known.device).expand(len(rows), -1)
         if best is not None and places is not None:
             closeness, here = torch.cat([best, closeness], 1), torch.cat([places, here], 1)
@@ -147,12 +145,26 @@ def nearest(rows: Tensor, known: Tensor, k: int, metric: str) -> tuple[Tensor, T
     return best, places
 
 
+def comparable(rows: Tensor, metric: str) -> Tensor:
+    """Rows ready to be compared: at length 1 for cosines, in float32 or better for distances."""
+    return unit_rows(rows) if metric == "cosine" else rows.to(torch.promote_types(rows.dtype, torch.float32))
+
+
+def closeness_of_all(rows: Tensor, others: Tensor, metric: str) -> Tensor:
+    """(rows, others) closeness of each comparable row to each other."""
+    if metric == "cosine":
+        return rows @ others.T
+    # differences, not |a|² + |b|² - 2ab: that cancels, and rows far from 0 would seem equal
+    return -torch.cdist(rows, others, compute_mode="donot_use_mm_for_euclid_dist")
+
+
 def closeness_of_pairs(rows: Tensor, others: Tensor, metric: str) -> Tensor:
     """(rows, k) closeness of each row to its own k `others` (rows, k, dim)."""
+    mine = comparable(rows, metric)
+    theirs = comparable(others.flatten(0, 1), metric).view(others.shape)
     if metric == "cosine":
-        return (unit_rows(others.flatten(0, 1)).view(others.shape) @ unit_rows(rows)[:, :, None]).squeeze(2)
-    wide = torch.promote_types(rows.dtype, torch.float32)
-    return -torch.linalg.vector_norm(others.to(wide) - rows.to(wide)[:, None], dim=2)
+        return (theirs @ mine[:, :, None]).squeeze(2)
+    return -torch.linalg.vector_norm(theirs - mine[:, None], dim=2)
 
 
 def vote(classes_of: Tensor, weight: Tensor, classes: int) -> Tensor:

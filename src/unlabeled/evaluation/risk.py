@@ -9,8 +9,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
-from unlabeled.evaluation.arrays import Features, Labels, exact, features, labels, same_width
+from unlabeled.evaluation.arrays import Features, Labels, features, labels, same_width
 from unlabeled.evaluation.classification import wilson_interval
+from unlabeled.evaluation.leakage import leakage_details
 from unlabeled.evaluation.linear import PENALTIES, linear_probe_details
 
 
@@ -169,13 +170,9 @@ def _parts(
 
 
 def _refuse_overlap(train: Tensor, test: Tensor) -> None:
-    """By a hash of each row; adding 0 makes the two zeros one."""
-    held = {hash(row.tobytes()) for row in exact(train).cpu().numpy() + 0.0}
-    twice = [
-        place for place, row in enumerate(exact(test).cpu().numpy() + 0.0) if hash(row.tobytes()) in held
-    ]
-    if twice:
+    twice = leakage_details(train, test)
+    if len(twice):
         raise DataError(
-            f"{len(twice)} of {len(test)} rows of test are rows of train, first row {twice[0]}: test must be "
+            f"{len(twice)} of {len(test)} rows of test are rows of train, first row {int(twice[0, 0])}: test must be "
             "samples that neither probe nor encoder has seen (or the encoder gives many samples one embedding)"
         )

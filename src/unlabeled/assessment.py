@@ -22,7 +22,7 @@ from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Modality
 
 VIEWED, VIEWS = 100, 10
-"""samples that are changed, and in how many ways, for the figures that compare views (LiDAR's paper has 1,000 and 50)"""
+"""samples that are changed, and in how many ways, for figures that compare views (LiDAR's paper: 1,000 and 50)"""
 RAW_COLUMNS, PROJECTED = 16_384, 4_096
 """numbers of a raw sample above which it is projected, and to how many"""
 SEED = 0
@@ -87,7 +87,8 @@ def assess_embeddings(
     no raw input and no untrained encoder to stand beside them. `labels`: as for `assess`."""
     notes = list(notes)
     train, tested = _parts(labels, source, test, notes)
-    seen = Seen(*(None if p is None else p.source.fetch(p.rows) for p in (train, tested)))
+    z_test = None if tested is None else tested.source.fetch(tested.rows)
+    seen = Seen(train.source.fetch(train.rows), z_test)
     return score(seen, train.y, None if tested is None else tested.y, k=k, notes=notes)
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from unlabeled.assessment import assess
 from unlabeled.data.draws import derive_seed
+from unlabeled.data.labels import read_labels
 from unlabeled.data.rows import features, passes
 from unlabeled.data.source import Skipped, Source
 from unlabeled.errors import OptionError, RunError

@@ -163,8 +163,9 @@ class _Draft:
         found = {whose: self._try(name, whose, measure, one) for whose, one in given.items()}
         mine = found[""]
         if mine is not None:
-            beside = {whose: figure.value for whose, figure in found.items() if whose and figure is not None}
-            self.figures[name] = replace(mine, **beside)
+            beside = (found.get(whose) for whose in ("raw", "untrained"))
+            raw, untrained = (None if figure is None else figure.value for figure in beside)
+            self.figures[name] = replace(mine, raw=raw, untrained=untrained)
 
     def _try(self, name: str, whose: str, measure: Callable[[T], Figure], one: T) -> Figure | None:
         of = {"raw": " of the raw input", "untrained": " of the untrained encoder"}.get(whose, "")

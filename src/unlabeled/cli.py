@@ -267,6 +267,22 @@ def _use(command: str, words: list[str]) -> None:
         print(f"written: {output}")
 
 
+def _export(command: str, words: list[str]) -> None:
+    """A run's encoder as a file of its own."""
+    from unlabeled.run import Run, load
+
+    options = [
+        Option("run", doc="the run's folder", group="what:", place="positional"),
+        *from_signature(Run.export),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    if given.get("output") is None:
+        raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
+    print(f"written: {load(given.pop('run')).export(given.pop('output'), **given)}")
+
+
 def _report(command: str, words: list[str]) -> None:
     """One report a run."""
     from unlabeled.run import Run, load
@@ -348,6 +364,11 @@ COMMANDS = {
     "predict": Command("predict RUN DATA --output FILE.csv", "Write the class of each sample.", _use),
     "evaluate": Command(
         "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
+    ),
+    "export": Command(
+        "export RUN --format onnx|torch|timm --output FILE",
+        "Write a run's encoder as a file that runs without this library.",
+        _export,
     ),
     "report": Command("report RUN… [--data DATA]", "Write a run's report.html.", _report),
     "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),

@@ -11,11 +11,13 @@ and so may time or tokens where samples differ in length.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -120,7 +122,8 @@ def export(
             f"{format}: ship the run's folder, which ul.load reads without the training code"
         )
     write = cast(Callable[..., list[Any]], {"onnx": _onnx, "torch": _torch, "timm": _timm}[format])
-    shipped = shipped.cpu().eval()
+    # a head of timm's own would be part of its model; our layer to classes stays in the run
+    shipped = (Shipped(shipped.encoder) if format == "timm" else shipped).cpu().eval()
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as made, torch.no_grad():
         path = Path(made) / output.name
@@ -283,33 +286,29 @@ def _timm(
         raise ExportError(
             f"the encoder {encoder.spec.get('name')!r} is no model of timm: use format='onnx' or 'torch'"
         )
-    if shipped.weight is not None:
-        # what timm calls a classifier is part of the model; ours stays in the run
-        shipped = Shipped(encoder)
-    timm = _need("timm", "image")
-    data = {
-        "mean": encoder.standardise.mean.flatten().tolist(),
-        "std": encoder.standardise.std.flatten().tolist(),
-        "input_size": list(batches[0].shape[1:]),
-    }
-    timm.models.save_for_hf(encoder.net, path, safe_serialization=True, data_config=data)
-    for file in path.iterdir():
-        file.chmod(0o666 & ~_umask())  # safetensors keeps its files from everybody else
-    try:
-        again = timm.create_model(f"local-dir:{path}", pretrained=True).eval()
-    except RuntimeError as error:
-        why = "its first layers were changed for small images: train it with small_stem: false"
-        said = why if encoder.spec.get("small_stem") else _first_line(error)
+    if isinstance(encoder, Timm) and encoder.altered:
         raise ExportError(
-            f"timm does not build the encoder {encoder.spec['name']!r} again: {said}"
-        ) from error
+            f"the first layers of {encoder.spec['name']!r} were changed for small images, and timm cannot build "
+            "that: train with the encoder's option small_stem: false"
+        )
+    timm = _need("timm", "image")
+    timm.models.save_for_hf(
+        # safetensors refuses the order of memory in which convolutions are fast
+        copy.deepcopy(encoder.net).to(memory_format=torch.contiguous_format),
+        path,
+        safe_serialization=True,
+        # what timm says of its own weights is not so of these
+        model_config={"pretrained_cfg": {"tag": "unlabeled", "license": None}},
+        data_config={
+            "mean": encoder.standardise.mean.flatten().tolist(),
+            "std": encoder.standardise.std.flatten().tolist(),
+            "input_size": list(batches[0].shape[1:]),
+        },
+    )
+    # safetensors keeps its files from everybody but their owner
+    shutil.copymode(path / "config.json", path / "model.safetensors")
+    again = timm.create_model(f"local-dir:{path}", pretrained=True).eval()
     return [[again(encoder.standardise(x))] for x in batches]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # what they share

@@ -16,6 +16,7 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -187,9 +188,7 @@ class Run:
             arrow_csv.write_csv(table, str(output))
         return table
 
-    def export(
-        self, output: str | Path, *, format: Literal["onnx", "torch", "timm"] = "onnx"
-    ) -> Exported:
+    def export(self, output: str | Path, *, format: Literal["onnx", "torch", "timm"] = "onnx") -> Exported:
         """The encoder as a file that runs without this library; says how far its outputs are from the original's.
 
         `output`: where to write it. `format`: onnx, a .onnx file; torch, a .pt2 file, which
@@ -208,11 +207,10 @@ class Run:
         output (of 1, if that is less) is an error and leaves no file. Refused: graphs, whose batches are not one
         tensor; an encoder whose code cannot be traced; timm for an encoder that is none of its models.
         """
-        from unlabeled import __version__
         from unlabeled.export import Shipped, export
 
         about = {
-            "unlabeled": __version__,
+            "unlabeled": version("unlabeled"),
             "method": self.about["method"],
             "encoder": self.about["encoder"],
             "modality": self.modality.name,

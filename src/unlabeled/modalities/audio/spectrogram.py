@@ -72,7 +72,9 @@ class LogMel(nn.Module):
                 f"audio comes as waveforms (n, samples) or log-mel spectrograms (n, {self.mels}, frames), not of "
                 f"shape {tuple(x.shape)}"
             )
-        if torch.compiler.is_exporting():  # one program for any number of rows; nothing in it is cast by itself
+        if (
+            torch.compiler.is_exporting()
+        ):  # one program for any number of rows; nothing in it is cast by itself
             return self._spectra(x.float())
         # autocast would lose what is quiet beside what is loud
         with torch.autocast(x.device.type, enabled=False):

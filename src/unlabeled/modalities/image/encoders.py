@@ -256,8 +256,8 @@ class Timm(FeatureEncoder):
         self.spec = {"name": name, "small_stem": small}
         self.standardise = standardise
         self.net = _create(name, pretrained, in_chans=standardise.bands, **_fixed_size(name, size))
-        if small:
-            _small_stem(self.net)
+        # whether it is no longer the net that timm builds under this name
+        self.altered = small and _small_stem(self.net)
         self.to(memory_format=torch.channels_last)
         self.dim = _timm_width(self, size)
 
@@ -416,17 +416,19 @@ def _timm_width(encoder: Timm | TimmTransformer, size: tuple[int, int]) -> int:
         ) from error
 
 
-def _small_stem(net: nn.Module) -> None:
+def _small_stem(net: nn.Module) -> bool:
     """First convolution 3 × 3 at full size, and no pooling after it, as is usual for images of 32 pixels.
 
-    Only where the stem is of the residual nets' kind: a strided convolution with overlapping windows.
+    Only where the stem is of the residual nets' kind, a strided convolution with overlapping windows: says
+    whether it is.
     """
     place, first = next((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d))
     if max(first.stride) < 2 or min(first.kernel_size) <= max(first.stride):
-        return
+        return False
     net.set_submodule(
         place, nn.Conv2d(first.in_channels, first.out_channels, 3, 1, 1, bias=first.bias is not None)
     )
     pooling = next((n for n, m in net.named_modules() if isinstance(m, nn.MaxPool2d)), None)
     if pooling is not None:
         net.set_submodule(pooling, nn.Identity())
+    return True

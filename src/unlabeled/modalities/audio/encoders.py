@@ -97,7 +97,9 @@ class Halving(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time bands channels"], there: Bool[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch halved bands channels"], Bool[Tensor, "batch halved"]]:
-        x, there = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), there[:, ::2]
+        x = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        # a copy: whether every other moment lies densely in memory would depend on how many there are
+        there = there[:, ::2].clone(memory_format=torch.contiguous_format)
         return _where(
             there,
             x,
@@ -116,8 +118,8 @@ def _where(
     """
     if not training:
         values = change(x.flatten(0, 1))
-        absent = ~there.flatten().view(-1, *[1] * (values.ndim - 1))
-        return values.masked_fill(absent, 0.0).reshape(*there.shape, *values.shape[1:])
+        absent = ~there.reshape(*there.shape, *[1] * (values.ndim - 1))
+        return values.reshape(*there.shape, *values.shape[1:]).masked_fill(absent, 0.0)
     places = there.flatten().nonzero()[:, 0]
     values = change(x.flatten(0, 1).index_select(0, places))
     out = values.new_zeros(there.numel(), *values.shape[1:]).index_copy(0, places, values)

@@ -239,6 +239,7 @@ class Timm(FeatureEncoder):
 
     `tokens` can be looked at, but not left out. `small_stem` keeps the first layers at full size; by default
     for images up to 64 pixels, unless `pretrained`: a pretrained stem is worth more than its resolution.
+    `pretrained`: True, timm's weights, which it fetches where they are not cached, or the path of a file of weights.
     """
 
     def __init__(
@@ -247,7 +248,7 @@ class Timm(FeatureEncoder):
         standardise: Standardise,
         *,
         size: tuple[int, int],
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         small_stem: bool | None = None,
     ) -> None:
         super().__init__()
@@ -290,7 +291,7 @@ class TimmTransformer(Encoder):
         *,
         size: tuple[int, int],
         patch: int | None,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
     ) -> None:
         super().__init__()
         self.spec = {"name": name}
@@ -393,10 +394,13 @@ def _is_plain_transformer(name: str) -> bool:
         return isinstance(timm.create_model(name.partition(".")[0]), Plain)
 
 
-def _create(name: str, pretrained: bool, **options: Any) -> Any:
+def _create(name: str, pretrained: bool | str, **options: Any) -> Any:
+    """`pretrained`: whether weights are fetched, or the file of weights that are here already."""
     import timm
 
-    return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    if isinstance(pretrained, str):
+        options["pretrained_cfg_overlay"] = {"file": pretrained}
+    return timm.create_model(name, pretrained=bool(pretrained), num_classes=0, **options)
 
 
 def _fixed_size(name: str, size: tuple[int, int]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def test_the_version_is_the_library_s(capsys: pytest.CaptureFixture[str]) -> Non
         ("embed", Run.embed),
         ("predict", Run.predict),
         ("evaluate", api.evaluate),
+        ("export", Run.export),
         ("report", Run.report),
     ],
 )

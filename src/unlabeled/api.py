@@ -433,12 +433,7 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
 def _modality(asked: Any, data: Any, labels: Any) -> Modality:
     if isinstance(asked, Modality):
         return asked
-    named = _named("modality", asked)
-    kind = modalities.detect(data, named.pop("name", None))
-    takes_columns = "label" in inspect.signature(kind.measure).parameters and "label" not in named
-    if takes_columns and isinstance(labels, str) and not Path(labels).expanduser().exists():
-        named["label"] = labels  # not a file: the name of a column
-    return kind.measure(data, **named)
+    return modalities.fit(data, labels, **_named("modality", asked))
 
 
 def _same_kind(asked: Any, modality: Modality) -> bool:

@@ -293,6 +293,22 @@ def _evaluate(command: str, words: list[str]) -> None:
         print(f"written: {given['output']}")
 
 
+def _export(command: str, words: list[str]) -> None:
+    """A run's encoder as a file of its own."""
+    from unlabeled.run import Run, load
+
+    options = [
+        Option("run", doc="the run's folder", group="what:", place="positional"),
+        *from_signature(Run.export),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    if given.get("output") is None:
+        raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
+    print(f"written: {load(given.pop('run')).export(given.pop('output'), **given)}")
+
+
 def _report(command: str, words: list[str]) -> None:
     """The report of one run, or one page that compares several."""
     from unlabeled.run import Run, load
@@ -387,6 +403,11 @@ COMMANDS = {
         "report RUN… [--data DATA] [--output FILE]",
         f"Write a run's report.html, or {COMPARISON} of several, beside the first.",
         _report,
+    ),
+    "export": Command(
+        "export RUN --format onnx|torch|timm --output FILE",
+        "Write a run's encoder as a file that runs without this library.",
+        _export,
     ),
     "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),
     "info": Command("info", "Show versions and devices.", _info),

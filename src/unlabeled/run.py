@@ -16,8 +16,9 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from unlabeled.parts.encoder import Encoder
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from unlabeled.export import Exported
     from unlabeled.report.shown import Shown
 
 PART_ROWS = 100_000
@@ -187,6 +189,38 @@ class Run:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             arrow_csv.write_csv(table, str(output))
         return table
+
+    def export(self, output: str | Path, *, format: Literal["onnx", "torch", "timm"] = "onnx") -> Exported:
+        """The encoder as a file that runs without this library; says how far its outputs are from the original's.
+
+        `output`: where to write it. `format`: onnx, a .onnx file; torch, a .pt2 file, which
+        `torch.export.load(…).module()` runs; timm, a folder, of an encoder that is a model of timm, which
+        `timm.create_model("local-dir:…", pretrained=True)` reads.
+
+        A program (onnx, torch) takes a batch as it is collated here, such as uint8 images at the encoder's size
+        or series with NaN after their end, normalises inside, and gives `features` (batch, dim) and, where the
+        run has classes, `probabilities` (batch, classes); its batch may be of any size, and so may steps,
+        samples of sound and tokens of text. Its metadata say: `unlabeled` (version), `method`, `encoder`,
+        `modality`, `preparation`, `classes`. A timm folder holds plain weights for images standardised by the
+        mean and std in its config.json.
+
+        The outputs are compared with the original's on random samples in batches of several sizes: by ONNX
+        Runtime, by another process that imports only torch, or by timm. A difference above 1e-4 of the largest
+        output (of 1, if that is less) is an error and leaves no file. Refused: graphs, whose batches are not one
+        tensor; an encoder whose code cannot be traced; timm for an encoder that is none of its models.
+        """
+        from unlabeled.export import Shipped, export
+
+        about = {
+            "unlabeled": version("unlabeled"),
+            "method": self.about["method"],
+            "encoder": self.about["encoder"],
+            "modality": self.modality.name,
+            "preparation": self.modality.config(),
+            "classes": self.classes,
+        }
+        shipped = Shipped(self.encoder, None if self.classes is None else self.classifier)
+        return export(shipped, self.modality, output, format=format, about=about)
 
     def evaluate(
         self,

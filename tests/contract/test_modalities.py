@@ -234,3 +234,27 @@ def test_every_kind_is_embedded_and_evaluated(kind: str, runs: dict[str, ul.Run]
     card = run.evaluate(sample.data(), labels=sample.labels(), k=3)
     assert {"effective_rank", "knn", "linear_probe"} <= set(card)
     assert run.report(sample.data()).exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_finetuned_and_predicted(kind: str, runs: dict[str, ul.Run], tmp_path: Path) -> None:
+    sample, (_, source, y) = KINDS[kind], opened(kind)
+    names = np.array([f"class {c}" for c in y], dtype=object)
+    few = np.where(np.arange(len(y)) % 5 < 2, names, -1)
+    whole = {} if source.whole else {"batch_size": 8}
+    run = ul.finetune(
+        sample.data(),
+        labels=few,
+        init=runs[kind],
+        epochs=2,
+        on_collapse="warn",
+        out=tmp_path / "few",
+        **whole,
+    )
+    table = ul.load(run.path).predict(sample.data(), output=tmp_path / "p.csv")
+    classes = sorted(set(names))
+    assert table.column_names == ["index", "key", "label", *(f"probability_{c}" for c in classes)]
+    assert table.num_rows == len(y) and set(table["label"].to_pylist()) <= set(classes)
+    probabilities = np.array([table[f"probability_{c}"].to_pylist() for c in classes])
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-4)
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == len(y) + 1

@@ -17,7 +17,7 @@ from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.image.recognise import array_shape
 from unlabeled.modalities.image.stack import array_file, npz_shapes
 
-__all__ = ["MODALITIES", "Changed", "Modality", "detect"]
+__all__ = ["MODALITIES", "Changed", "Modality", "detect", "fit"]
 
 
 def _found() -> dict[str, type[Modality]]:
@@ -62,6 +62,19 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
         said = "; ".join(f"modality={name!r}: {line}" for name, line in found.items())
         raise DataError(f"{describe(data)} can be read in several ways, name one of them: {said}")
     return MODALITIES[next(iter(found))]
+
+
+def fit(data: Any, labels: Any = None, *, name: str | None = None, **options: Any) -> Modality:
+    """The modality of `data` (`name`, else the one that recognises it), fixed by a look at the data.
+
+    `labels`: where it is text and no file, the column of the classes, which is kept out of the inputs.
+    `options`: those of the modality's `measure`.
+    """
+    kind = detect(data, name)
+    takes_columns = "label" in inspect.signature(kind.measure).parameters and "label" not in options
+    if takes_columns and isinstance(labels, str) and not Path(labels).expanduser().exists():
+        options["label"] = labels  # not a file: the name of a column
+    return kind.measure(data, **options)
 
 
 def _shape(data: Any) -> tuple[int, ...] | None:

@@ -47,6 +47,9 @@ class Modality(ABC):
     token_encoder: ClassVar[str]
     """the one that can leave tokens out"""
 
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch"}
+    """axes of a collated tensor that are longer in one batch than in another, and their names"""
+
     label: str | None = None
     """column or field that holds the classes and is kept out of the inputs; None: none is known"""
 
@@ -124,6 +127,11 @@ class Modality(ABC):
     @abstractmethod
     def flatten(self, x: Any) -> Float[Tensor, "batch values"]:
         """The raw input as one vector a sample: finite, a yardstick worth beating."""
+
+    def synthetic(self, rows: int, *, seed: int = 0) -> Tensor | None:
+        """Random samples as an encoder takes them, in the units of real ones, of lengths and with gaps that real
+        ones may have: what an exported encoder is checked on. None where a batch is not one tensor."""
+        return None
 
     # for a person
     def show(self, x: Any, hidden: Bool[Tensor, "rows tokens"] | None = None) -> Any:

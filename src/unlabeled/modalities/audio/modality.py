@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,7 @@ class Audio(Modality):
     accepts: ClassVar[str] = KIND.accepted
     default_encoder: ClassVar[str] = "convnet"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 1: "samples"}
 
     def __init__(
         self,
@@ -175,6 +177,15 @@ class Audio(Modality):
 
     def example(self) -> Float[Tensor, "2 samples"]:
         return torch.zeros(2, self.length)
+
+    def synthetic(self, rows: int, *, seed: int = 0) -> Float[Tensor, "rows samples"]:
+        """White noise, each recording of its own loudness and length."""
+        random = torch.Generator().manual_seed(seed)
+        samples = int(torch.randint(self.length // 2, self.length, (), generator=random)) + 1
+        loudness = 10 ** torch.empty(rows, 1).uniform_(-3, -0.5, generator=random)
+        ends = torch.randint(1, samples + 1, (rows, 1), generator=random)
+        x = (torch.randn(rows, samples, generator=random) * loudness).clamp(-1, 1)
+        return x.masked_fill(torch.arange(samples) >= ends, torch.nan)
 
     def flatten(self, x: Audible) -> Float[Tensor, "n values"]:
         """Mean and deviation over time of each band, and its mean in each quarter of the recording."""

@@ -165,6 +165,13 @@ class Image(Modality):
             2, self.bands, *self.stored, dtype=torch.uint8 if self.eight_bit else torch.float32
         )
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Images:
+        """Random pixels at `size`: uint8, or floating point where the set is no 8-bit one."""
+        shape, random = (rows, self.bands, *self.size), torch.Generator().manual_seed(seed)
+        if self.eight_bit:
+            return torch.randint(256, shape, generator=random, dtype=torch.uint8)
+        return torch.rand(shape, generator=random)
+
     def adopt(self, module: nn.Module) -> Encoder:
         """A user's own module as an encoder: it sees pixels standardised by this set's mean and deviation."""
         return encoders.wrap(module, self.plain(self.example()), mean=self.mean, std=self.std)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -52,6 +53,7 @@ class Series(Modality):
     accepts: ClassVar[str] = ACCEPTED
     default_encoder: ClassVar[str] = "dilated"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 2: "steps"}
 
     def __init__(
         self,
@@ -203,6 +205,17 @@ class Series(Modality):
 
     def example(self) -> SeriesBatch:
         return torch.zeros(2, self.channels, self.length)
+
+    def synthetic(self, rows: int, *, seed: int = 0) -> SeriesBatch:
+        """White noise of the set's mean and deviation; series end early, and one value in twenty is missing."""
+        random = torch.Generator().manual_seed(seed)
+        least = max(self.patch, self.length // 2)
+        steps = int(torch.randint(least, least + self.length, (), generator=random))
+        noise = torch.randn(rows, self.channels, steps, generator=random)
+        x = noise * torch.tensor(self.std)[:, None] + torch.tensor(self.mean)[:, None]
+        ends = torch.randint(1, steps + 1, (rows, 1, 1), generator=random)
+        missing = torch.rand(x.shape, generator=random) < 0.05
+        return x.masked_fill(missing | (torch.arange(steps) >= ends), torch.nan)
 
     def adopt(self, module: nn.Module) -> Encoder:
         """A user's own module as an encoder: it sees standardised values, 0 where one is missing."""

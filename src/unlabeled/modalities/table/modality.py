@@ -153,6 +153,18 @@ class Table(Modality):
     def example(self) -> Rows:
         return torch.zeros(2, len(self.columns))
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Rows:
+        """Standard normal numbers and codes drawn evenly; one cell in ten is missing."""
+        random = torch.Generator().manual_seed(seed)
+        cells = [
+            torch.randint(size, (rows,), generator=random).float()
+            if size
+            else torch.randn(rows, generator=random)
+            for size in self.sizes
+        ]
+        x = torch.stack(cells, dim=1)
+        return x.masked_fill(torch.rand(x.shape, generator=random) < 0.1, torch.nan)
+
     def flatten(self, x: Rows) -> Float[Tensor, "n values"]:
         """Scaled numbers, 0 where missing, and whether they are where the column had missing cells; categories
         one-hot, all zero where missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -46,6 +47,7 @@ class Text(Modality):
     accepts: ClassVar[str] = ACCEPTED
     default_encoder: ClassVar[str] = "transformer"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 1: "tokens"}
 
     def __init__(
         self,
@@ -149,6 +151,14 @@ class Text(Modality):
         x = torch.full((2, self.length), self.tokenizer.pad)
         x[:, 0] = self.tokenizer.mask
         return x
+
+    def synthetic(self, rows: int, *, seed: int = 0) -> Ids:
+        """Documents of random tokens and lengths."""
+        random = torch.Generator().manual_seed(seed)
+        width = int(torch.randint(self.length // 2, self.length, (), generator=random)) + 1
+        x = torch.randint(self.tokenizer.size, (rows, width), generator=random)
+        ends = torch.randint(1, width + 1, (rows, 1), generator=random)
+        return x.masked_fill(torch.arange(width) >= ends, self.tokenizer.pad)
 
     def flatten(self, x: Ids) -> Float[Tensor, "n columns"]:
         """Counts of subwords, weighted by how rare they are, to unit length."""

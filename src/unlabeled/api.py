@@ -231,8 +231,9 @@ def evaluate(
     if data is None:
         if not is_embeddings(model):
             raise OptionError(f"give the data to judge {model} on (embeddings alone need none)")
-        held, other = Embeddings(model), None if test is None else Embeddings(test)
-        card = assess_embeddings(held, labels=labels, test=other, k=k, notes=[held.description])
+        held = Embeddings(model)
+        asked = None if test is None else Embeddings(test)
+        card = assess_embeddings(held, labels=labels, test=asked, k=k, notes=[held.description])
     else:
         opened = open_model(model, data, modality=modality, labels=labels, mean=mean, std=std)
         source = opened.modality.read(data, labels=True)

@@ -78,6 +78,39 @@ def test_an_npz_file_and_its_folder_are_the_same(tmp_path: Path) -> None:
     assert "3 nodes and 2 undirected edges" in a.description
 
 
+def test_features_of_some_nodes_only_are_never_taken_for_those_of_others(tmp_path: Path) -> None:
+    # the three rows are of nodes 4, 0 and 2 of five
+    more: dict[str, Any] = {"labels": [0, 1, 0, 1, 0], "edge_index": np.array([[0, 1, 2, 3], [1, 2, 3, 4]])}
+    source = opened(save_npz(tmp_path / "a.npz", known_x_nodes=[4, 0, 2], **more), labels=True)
+    assert len(source) == 5 and list(source.labels) == [0, 1, 0, 1, 0]
+    assert torch.equal(source.all.x, torch.eye(3)[[1, 2, 2, 2, 1]])  # the degree
+    assert "the degree as features" in source.description
+    assert "only 3 nodes have features (known_x_nodes), so these are not used" in source.description
+    # masks count the nodes as labels do
+    masks = {**more, "labels": None, "train_mask": np.ones(5, bool)}
+    assert len(opened(save_npz(tmp_path / "b.npz", known_x_nodes=[4, 0, 2], **masks))) == 5
+    # all of them, in another order
+    whole, mixed = save_npz(tmp_path / "c.npz"), save_npz(tmp_path / "d.npz", known_x_nodes=[2, 0, 1])
+    assert torch.equal(opened(mixed).all.x[[2, 0, 1]], opened(whole).all.x)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (None, "x has 3 rows and labels 5: whose features these are cannot be told.*'known_x_nodes'"),
+        ([0, 1], "known_x_nodes must be one whole number for each of the 3 rows of x"),
+        ([0, 1, 1], "known_x_nodes must be different nodes from 0 to 4"),
+        ([0, 1, 5], "known_x_nodes must be different nodes from 0 to 4"),
+        ([0.0, 1.0, 2.0], "one whole number for each of the 3 rows of x, not float64"),
+    ],
+)
+def test_features_of_unknown_nodes_are_refused(known: list[Any] | None, said: str, tmp_path: Path) -> None:
+    edges = np.array([[0, 1, 2, 3], [1, 2, 3, 4]])
+    path = save_npz(tmp_path / "a.npz", labels=np.zeros(5), edge_index=edges, known_x_nodes=known)
+    with pytest.raises(DataError, match=said):
+        opened(path)
+
+
 def test_many_graphs_of_an_npz_file_number_their_nodes_by_themselves(tmp_path: Path) -> None:
     path = save_npz(
         tmp_path / "graphs.npz",
@@ -452,8 +485,12 @@ def test_sets_of_graphs_are_read_as_they_are_described() -> None:
     mutag = opened(shared("mutag"), labels=True)
     assert len(mutag) == 188 and int(mutag.labels.sum()) == 125 and mutag.all.x.shape == (3371, 7)
     assert opened(shared("imdb_binary")).all.x.shape[1] == 65
-    with pytest.raises(DataError, match="do not exist"):
-        opened(shared("pubmed_structure"))
+
+
+def test_pubmed_with_the_features_of_few_nodes_is_read_by_its_degrees() -> None:
+    source = opened(shared("pubmed_structure"), labels=True)
+    assert len(source) == len(source.labels) == 19_717 and source.all.pairs.shape == (2, 44_324)
+    assert "only 1,060 nodes have features" in source.description
 
 
 def test_unlabelled_nodes_of_citeseer_are_known_as_such() -> None:

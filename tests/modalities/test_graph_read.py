@@ -19,7 +19,7 @@ from torch_geometric.datasets import FakeDataset
 
 from unlabeled.data.labels import read_labels
 from unlabeled.errors import DataError, OptionError
-from unlabeled.modalities import detect
+from unlabeled.modalities import MODALITIES, detect
 from unlabeled.modalities.graph import Graph
 from unlabeled.modalities.graph.diffusion import RESTART, diffuse
 from unlabeled.modalities.graph.positions import STEPS, positions
@@ -185,6 +185,22 @@ def test_an_edge_list_alone_is_a_graph(tmp_path: Path) -> None:
     assert opened({"edges": np.array([[0, 1, 2], [1, 2, 3]])}).all.pairs.tolist() == [[0, 1, 2], [1, 2, 3]]
 
 
+def test_what_becomes_of_edge_weights_and_attributes_is_said() -> None:
+    frame = pd.DataFrame({"u": [1, 2, 10], "v": [2, 10, 30], "Weight": [0.5, 2.0, 1.0], "since": [1, 2, 3]})
+    said = opened(frame).description
+    assert "edges weigh 0.5 to 2, which of the encoders only gcn uses" in said
+    assert "columns of edges that are not used: since" in said
+    assert "weigh" not in opened(frame[["u", "v"]]).description
+    some = pyg(edge_weight=torch.ones(4)), pyg(5)
+    assert "edge weights are not used: only 1 of the graphs have any" in opened(list(some)).description
+    path = networkx.path_graph(3)
+    path.edges[0, 1].update(weight=2.0, kind="road")
+    source = opened(path)
+    assert source.all.weight is None
+    assert "edge weights are not used: not every edge has a number" in source.description
+    assert "attributes of edges that are not used: kind" in source.description
+
+
 def test_graphml_and_networkx(tmp_path: Path) -> None:
     path = tmp_path / "club.graphml"
     networkx.write_graphml(CLUB, path)
@@ -217,6 +233,23 @@ def test_what_graphs_are_is_detected(tmp_path: Path) -> None:
         assert detect(data) is Graph
     for data in (np.zeros((3, 3, 3)), [1, 2], {"image": []}, None):
         assert Graph.recognises(data) is None
+
+
+def test_strings_are_graphs_only_where_all_are_paths_of_graphml_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networkx.write_graphml(CLUB, tmp_path / "club.graphml")
+    monkeypatch.chdir(tmp_path)
+    assert Graph.recognises(["club.graphml", tmp_path / "club.graphml"]) == "2 GraphML files"
+    for data in (
+        ["", "", " "],
+        ["."],
+        ["club.graphml", ""],
+        ["club.graphml", "no.graphml"],
+        ["club.graphml", 3],
+    ):
+        assert Graph.recognises(data) is None
+    assert detect(["", "", " "]) is MODALITIES["text"]  # which says that all are empty
 
 
 # structure
@@ -396,6 +429,11 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
         "2 edges .* negative or not finite",
     ),
     "weights of another length": (lambda: pyg(edge_weight=torch.ones(3)), {}, "3 edge weights for 4 edges"),
+    "weights in words": (
+        lambda: pd.DataFrame({"u": [1, 2], "v": [2, 3], "weight": ["far", "near"]}),
+        {},
+        "the edge weights of the edge list are not numbers .*'far'",
+    ),
     "edges of another shape": (lambda: pyg(edges=torch.zeros(3, 4, dtype=torch.int64)), {}, r"\(2, edges\)"),
     "ids twice": (
         lambda: {"edges": np.array([[0], [1]]), "nodes": pd.DataFrame({"id": [0, 0, 1]})},

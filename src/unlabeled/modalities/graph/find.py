@@ -323,9 +323,11 @@ def _from_tables(data: dict[str, Any], names: Names, what: str) -> Found:
                 f"{what}: source and target are both column {source!r}: name them with source= and target="
             )
         ids = [table[source].to_pylist(), table[target].to_pylist()]
-        if "weight" in table.column_names and "weight" not in (source, target):
-            weight = _weights(table["weight"].to_pylist(), len(ids[0]), what)
-        unused = [c for c in table.column_names if c not in (source, target, "weight")]
+        others = [c for c in table.column_names if c not in (source, target)]
+        weighed = next((c for c in others if c.lower() == "weight"), None)
+        if weighed is not None:
+            weight = _weights(table[weighed].to_pylist(), len(ids[0]), what)
+        unused = [c for c in others if c != weighed]
         if unused:
             notes.append(f"columns of edges that are not used: {', '.join(unused[:8])}")
     given = data.get("nodes")
@@ -444,6 +446,8 @@ def _of_pyg(graphs: list[Any], names: Names, what: str) -> Found:
         _stacked(features, what),
         weight=np.concatenate(known) if len(known) == len(graphs) else None,
     )
+    if 0 < len(known) < len(graphs):
+        found.notes.append(f"edge weights are not used: only {len(known):,} of the graphs have any")
     if any(getattr(one, "edge_attr", None) is not None for one in graphs):
         found.notes.append("edge attributes are not used")
     _pyg_labels(found, graphs, names, what)
@@ -561,6 +565,13 @@ def _from_networkx(graphs: list[Any], names: Names, what: str) -> Found:
     found.node_keys = keys if len(graphs) == 1 else None
     if weights and all(isinstance(w, int | float) for w in weights):
         found.weight = np.array(weights, np.float32)
+    elif any(w is not None for w in weights):
+        found.notes.append("edge weights are not used: not every edge has a number")
+    others = {
+        str(name) for g in graphs for *_, held in g.edges(data=True) for name in held if name != "weight"
+    }
+    if others:
+        found.notes.append(f"attributes of edges that are not used: {', '.join(sorted(others)[:8])}")
     if any(g.is_directed() for g in graphs):
         found.notes.append("written as directed")
     own = [name for name in dict.fromkeys(name for row in rows for name in row)]
@@ -644,7 +655,10 @@ def _numbered(edges: np.ndarray, many: np.ndarray, sizes: np.ndarray, what: str)
 
 
 def _weights(weight: Any, edges: int, what: str) -> np.ndarray:
-    values = np.asarray(weight, dtype=np.float64).reshape(-1)
+    try:
+        values = np.asarray(weight, dtype=np.float64).reshape(-1)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the edge weights of {what} are not numbers ({error})") from error
     if len(values) != edges:
         raise DataError(f"{what} has {len(values):,} edge weights for {edges:,} edges")
     return values

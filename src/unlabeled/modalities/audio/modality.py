@@ -28,7 +28,7 @@ from unlabeled.modalities.audio.tokens import auto_patch, patches, places
 from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.parts.encoder import Encoder
 
-FORM = 1
+FORM = 2
 """of what a cache holds; another number makes all caches anew"""
 SLOWEST = 1000
 """samples a second below which there is no sound to speak of"""

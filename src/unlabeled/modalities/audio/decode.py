@@ -130,11 +130,13 @@ def as_array(value: Any) -> np.ndarray:
 def check_rate(rate: Any) -> int:
     """A sampling rate as a whole number. `ValueError`: it is none, or not above 0."""
     try:
-        whole = int(rate)
+        whole = 0 if np.ndim(rate) else int(rate)
     except (TypeError, ValueError, OverflowError):
         whole = 0
     if whole < 1 or whole != rate:
-        raise ValueError(f"has a sampling rate of {rate!r}: a whole number of samples a second is needed")
+        raise ValueError(
+            f"has a sampling rate of {rate!r:.40}: one whole number of samples a second is needed, the same for all"
+        )
     return whole
 
 

@@ -99,7 +99,8 @@ def _nearly(data: Any) -> str | None:
                 f'{{"{array}": …, "rate": …}}'
             )
     if isinstance(data, list | tuple):
-        shapes = {None if (array := as_array(one)) is None else array.shape for one in data[:LOOK]}
+        arrays = [as_array(one) for one in data[:LOOK]]
+        shapes = {None if one is None else one.shape for one in arrays}
         shape = shapes.pop() if len(shapes) == 1 else None
         if shape is not None and len(shape) == 1 and shape > (1,):
             return (

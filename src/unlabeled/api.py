@@ -289,6 +289,7 @@ def _train(verb: str, asked: dict[str, Any], *, report: bool = True) -> Run:
         whole=prepared.source.whole,
         least_batch=method.requires.least_batch,
         seed=asked["seed"],
+        unread=(len(prepared.source.skipped), len(prepared.source) + len(prepared.source.skipped)),
         **{name: asked[name] for name in ("epochs", "batch_size", "lr", "optimiser", "weight_decay")},
     )
     config = _config(verb, asked, entry, options, spec, prepared, plan, start)
@@ -335,7 +336,6 @@ def _train(verb: str, asked: dict[str, Any], *, report: bool = True) -> Run:
             _say(
                 f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on"
             )
-        say_skipped(prepared.source)
         _say(f"saved in {folder}")
     engine.trainer.strategy.barrier()
     return Run(folder, encoder=own)
@@ -406,10 +406,11 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         )
     labels = modality.named_labels(labels)
     source = modality.read(data, labels=labels is True)
-    if _main():
-        found = start is None and _named("modality", asked["modality"])["name"] is None
-        other = "; recognised, modality= overrules" if found else ""
-        _say(f"data ({modality.name}{other}): {source.description}")
+    found = start is None and _named("modality", asked["modality"])["name"] is None
+    other = "; recognised, modality= overrules" if found else ""
+    _say(f"data ({modality.name}{other}): {source.description}")
+    if _main():  # before anything is asked of what is left
+        say_skipped(source)
     unknown = np.full(len(source), -1, dtype=np.int64)
     y, classes = (unknown, None) if labels is None or labels is False else read_labels(labels, source)
     learns = entry.cls.requires.labels
@@ -457,6 +458,8 @@ def _validation(
         return None
     learns = entry.cls.requires.labels
     source = modality.read(asked["validation"], labels=learns)
+    if _main():
+        say_skipped(source)
     least = max(2, entry.cls.requires.least_batch)
     if len(source) < least:
         raise DataError(f"the validation data has {len(source)} samples; {entry.name} needs at least {least}")

@@ -58,6 +58,7 @@ def made(folder: Path) -> dict[str, tuple[str, Any]]:
     (folder / "lines.jsonl").write_text("\n".join(json.dumps({"text": s}) for s in sentences(30)))
     np.save(folder / "pictures.npy", np.zeros((4, 8, 8, 3), np.uint8))
     np.save(folder / "matrix.npy", np.random.default_rng(0).normal(size=(20, 5)))
+    np.savez(folder / "matrix.npz", X=np.random.default_rng(0).normal(size=(20, 5)), y=np.arange(20) % 2)
     edges = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
     np.savez(folder / "network" / "graph.npz", edge_index=edges, x=np.eye(3))
     rng = np.random.default_rng(0)
@@ -72,6 +73,7 @@ def made(folder: Path) -> dict[str, tuple[str, Any]]:
         "jsonl of text": ("text", folder / "lines.jsonl"),
         "array of pictures": ("image", folder / "pictures.npy"),
         "matrix": ("table", folder / "matrix.npy"),
+        "matrix with classes": ("table", folder / "matrix.npz"),
         "graph file": ("graph", folder / "network" / "graph.npz"),
         "graph folder": ("graph", folder / "network"),
         "numpy pictures": ("image", np.zeros((4, 8, 8, 3), np.uint8)),
@@ -99,7 +101,15 @@ NAMES = (
         "parquet",
         "lines",
     ),
-    *("jsonl of text", "array of pictures", "matrix", "graph file", "graph folder", "numpy pictures"),
+    *(
+        "jsonl of text",
+        "array of pictures",
+        "matrix",
+        "matrix with classes",
+        "graph file",
+        "graph folder",
+        "numpy pictures",
+    ),
     *("numpy matrix", "torch matrix", "pandas", "unequal series", "sounds with a rate", "sentences"),
 )
 
@@ -166,6 +176,36 @@ def test_nothing_known_is_an_error_that_lists_what_is(data: Any) -> None:
     with pytest.raises(DataError) as caught:
         detect(data)
     assert all(f"{name}: " in str(caught.value) for name in MODALITIES)
+
+
+NEAR: dict[str, tuple[Any, str]] = {
+    "no rate": ({"array": np.zeros((4, 900))}, "would be audio, and its sampling rate is missing"),
+    "arrays of one length": (
+        [np.zeros(9)] * 4,
+        r"4 arrays of one length, 9, .* numpy.stack\(data\); .*'series'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_what_comes_near_to_a_kind_is_told_what_it_lacks(name: str) -> None:
+    data, said = NEAR[name]
+    with pytest.raises(DataError, match=said) as caught:
+        detect(data)
+    assert "accepted: " not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [[8000, 8000], None, "x", np.array([8000])])
+def test_a_rate_that_is_none_is_named_whoever_recognises_it(rate: Any) -> None:
+    data = {"array": np.zeros((2, 900)), "rate": rate}
+    with pytest.raises(DataError, match=r"a sampling rate of .*: one whole number"):
+        detect(data).measure(data)
+
+
+@pytest.mark.parametrize("data", [[np.zeros(0)] * 2, [["a"], ["b"]], [{}], [[1, 2], [3, 4]], [None]])
+def test_nothing_is_near_to_other_lists(data: Any) -> None:
+    with pytest.raises(DataError, match="no kind of data that is known here"):
+        detect(data)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,6 +18,11 @@ FORMS = (
     "a .csv or .parquet file with the columns 'key' (or 'index') and 'label', a table with these columns, a "
     "dictionary from key to label, a list with one label a sample, or True for what the data itself says"
 )
+UNSAID = (
+    "neither class folders nor a column of the data say any. Give a labels file; or, where names of recordings or of "
+    "text files hold the class, train with a regular expression that finds it, label='^(.)_' of the modality "
+    "(--modality audio --modality.label '^(.)_')"
+)
 NAMED = 5
 """how many of the wrong keys or labels a message names"""
 
@@ -38,7 +43,8 @@ def read_labels(
     names = [None if _is_missing(value) else _name(value) for value in said]
     known = {name for name in names if name is not None}
     if not known:
-        raise DataError(f"none of the {len(source):,} samples has a label: all are empty or −1")
+        why = UNSAID if labels is True else "all are empty or −1"
+        raise DataError(f"none of the {len(source):,} samples has a label: {why}")
     if classes is None:
         classes = _sorted(known)
     unknown = sorted(known - set(classes))

@@ -30,7 +30,7 @@ from unlabeled.modalities.contract import Changed, Modality
 from unlabeled.modalities.covered import cover
 from unlabeled.parts.encoder import Encoder
 
-FORM = 1
+FORM = 2
 """of what a cache holds; another number makes all caches anew"""
 SLOWEST = 1000
 """samples a second below which there is no sound to speak of"""

@@ -16,9 +16,7 @@ from unlabeled.evaluation.arrays import (
     Labels,
     blocks,
     encoded,
-    features,
-    labels,
-    same_width,
+    labelled,
     unit_rows,
 )
 from unlabeled.evaluation.intervals import seed_interval
@@ -102,10 +100,7 @@ def few_shot_details(
     head: Head = "ridge",
 ) -> FewShot:
     """As `few_shot`, with the accuracy and the samples of every draw, and an interval over draws."""
-    known, asked = features(train, "train"), features(test, "test")
-    same_width(train=known, test=asked)
-    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
-    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
+    known, y_train, asked, y_test = labelled(train, train_labels, test, test_labels)
     if shots < 1:
         raise OptionError(f"shots is {shots}: at least 1 labelled sample a class is needed")
     if draws < 2:

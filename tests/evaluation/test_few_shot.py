@@ -85,11 +85,11 @@ def test_every_draw_has_as_many_samples_of_every_class_none_twice():
 
 @pytest.mark.parametrize(
     ("head", "known"),
-    [("nearest_mean", (0.68, 0.86, 0.89, 0.90)), ("ridge", (0.61, 0.81, 0.85, 0.89))],
+    [("nearest_mean", (0.64, 0.84, 0.88, 0.89)), ("ridge", (0.56, 0.78, 0.84, 0.89))],
 )
 def test_raw_digits_reach_the_known_figures(head, known):
     data = digits()
-    for shots, figure, tolerance in zip((1, 5, 10, 25), known, (0.06, 0.04, 0.03, 0.03), strict=True):
+    for shots, figure, tolerance in zip((1, 5, 10, 25), known, (0.05, 0.03, 0.02, 0.02), strict=True):
         assert few_shot(*data, shots=shots, draws=5, head=head) == pytest.approx(figure, abs=tolerance)
 
 

@@ -16,9 +16,7 @@ from unlabeled.evaluation.arrays import (
     Labels,
     blocks,
     encoded,
-    features,
-    labels,
-    same_width,
+    labelled,
     unit_rows,
 )
 from unlabeled.evaluation.intervals import seed_interval
@@ -77,8 +75,8 @@ def few_shot(
     Shapes: train (n, dim), test (m, dim), one label (whole number or string) a row. Which samples are drawn
     depends on the labels and `seed` only, so encoders are compared on the same ones; those of fewer shots are
     among those of more. A class that only the test set has counts as wrong.
-    Known values: raw digits, 1,200 and 597 samples, at 1, 5, 10, 25 shots: nearest_mean about 0.68, 0.86,
-    0.89, 0.90, ridge 0.61, 0.81, 0.85, 0.89.
+    Known values: raw digits, 1,200 and 597 samples, 100 draws of 1, 5, 10, 25 shots: nearest_mean 0.64, 0.84,
+    0.88, 0.89, ridge 0.56, 0.78, 0.84, 0.89, with a deviation from draw to draw of 0.055 at 1 and 0.01 at 25.
     Refused: a class with fewer than `shots` samples in train, fewer than 2 draws (one says nothing of others),
     and what `linear_probe` refuses.
     Source: the ridge is big_vision's few-shot evaluation (Beyer, Zhai, Kolesnikov, 2022), as in Dosovitskiy et
@@ -102,10 +100,7 @@ def few_shot_details(
     head: Head = "ridge",
 ) -> FewShot:
     """As `few_shot`, with the accuracy and the samples of every draw, and an interval over draws."""
-    known, asked = features(train, "train"), features(test, "test")
-    same_width(train=known, test=asked)
-    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
-    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
+    known, y_train, asked, y_test = labelled(train, train_labels, test, test_labels)
     if shots < 1:
         raise OptionError(f"shots is {shots}: at least 1 labelled sample a class is needed")
     if draws < 2:

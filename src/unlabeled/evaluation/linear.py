@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from unlabeled.errors import OptionError
-from unlabeled.evaluation.arrays import Features, Labels, blocks, encoded, features, labels, same_width
+from unlabeled.evaluation.arrays import Features, Labels, blocks, encoded, labelled
 from unlabeled.evaluation.classification import Classification, decoded
 from unlabeled.evaluation.standard import Standard, float64_blocks
 
@@ -78,12 +78,8 @@ def linear_probe_details(
 
     Beside C `chosen` has `held_out`, the accuracy on the held-out rows with it, where several were tried.
     """
-    known, asked = features(train, "train"), features(test, "test")
-    same_width(train=known, test=asked)
-    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
-    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
-    if not penalties or min(penalties) <= 0 or max(penalties) == float("inf"):
-        raise OptionError(f"penalties is {penalties}: give one or more numbers above 0")
+    known, y_train, asked, y_test = labelled(train, train_labels, test, test_labels)
+    check_penalties(penalties)
     if class_weight not in (None, "balanced"):
         raise OptionError(f"class_weight is {class_weight!r}: give 'balanced' or None")
     if steps < 1:
@@ -224,6 +220,12 @@ def chosen_penalty(
         if in_vain == 2:
             break
     return best, best_accuracy
+
+
+def check_penalties(penalties: tuple[float, ...]) -> None:
+    """Refuses strengths with which a regression has no solution."""
+    if not penalties or min(penalties) <= 0 or max(penalties) == float("inf"):
+        raise OptionError(f"penalties is {penalties}: give one or more numbers above 0")
 
 
 def nearest_to_one(penalties: Sequence[float]) -> float:

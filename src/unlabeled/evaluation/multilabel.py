@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unlabeled.errors import DataError
 from unlabeled.evaluation.arrays import Features, blocks, features, same_width
-from unlabeled.evaluation.linear import held_out, nearest_to_one
-from unlabeled.evaluation.regression import PENALTIES, check_penalties
+from unlabeled.evaluation.linear import check_penalties, held_out, nearest_to_one
+from unlabeled.evaluation.regression import PENALTIES
 from unlabeled.evaluation.ridge import Ridge
 from unlabeled.evaluation.standard import Standard, float64_blocks
 

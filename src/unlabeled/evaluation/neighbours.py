@@ -16,9 +16,7 @@ from unlabeled.evaluation.arrays import (
     Labels,
     blocks,
     encoded,
-    features,
-    labels,
-    same_width,
+    labelled,
     unit_rows,
 )
 from unlabeled.evaluation.classification import Classification, decoded
@@ -83,10 +81,7 @@ def knn_details(
     `chosen` says which index was searched, and for an approximate one the `recall`: the share of the true k
     nearest it found, for 200 rows of test.
     """
-    known, asked = features(train, "train"), features(test, "test")
-    same_width(train=known, test=asked)
-    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
-    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
+    known, y_train, asked, y_test = labelled(train, train_labels, test, test_labels)
     if not 1 <= k <= len(known):
         raise OptionError(f"k is {k} and train has {len(known)} rows: give 1 <= k <= {len(known)}")
     if not 1e-6 <= temperature < float("inf"):

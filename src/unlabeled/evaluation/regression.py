@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from unlabeled.errors import DataError, OptionError
+from unlabeled.errors import DataError
 from unlabeled.evaluation.arrays import Features, Labels, blocks, features, same_width
 from unlabeled.evaluation.intervals import percentiles
-from unlabeled.evaluation.linear import held_out
+from unlabeled.evaluation.linear import check_penalties, held_out
 from unlabeled.evaluation.ridge import Ridge
 from unlabeled.evaluation.standard import Standard, float64_blocks
 
@@ -143,9 +143,3 @@ def targets(y: Labels, name: str, *, rows: int, of: str) -> Float[np.ndarray, " 
     if (array == array[0]).all():
         raise DataError(f"{name} is {array[0]} in every row: there is nothing to predict")
     return array
-
-
-def check_penalties(penalties: tuple[float, ...]) -> None:
-    """Refuses strengths with which a regression has no solution."""
-    if not penalties or min(penalties) <= 0 or max(penalties) == float("inf"):
-        raise OptionError(f"penalties is {penalties}: give one or more numbers above 0")

@@ -12,7 +12,6 @@ and so may time or tokens where samples differ in length.
 from __future__ import annotations
 
 import copy
-import importlib
 import io
 import json
 import logging
@@ -224,8 +223,12 @@ def _elsewhere(path: Path, batches: Sequence[Tensor]) -> list[Any]:
 def _onnx(
     shipped: Shipped, modality: Modality, path: Path, batches: Sequence[Tensor], about: Mapping[str, Any]
 ) -> list[Any]:
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        _need(package, "export")
+    try:
+        # what torch.onnx imports, asked for here so that the error can name the extra
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise missing(error.name or "onnx", "export") from error
     if sum(t.numel() * t.element_size() for t in shipped.state_dict().values()) >= LARGEST:
         raise ExportError("the encoder is larger than the 2 GiB that one ONNX file holds: use format='torch'")
     program = _trace(shipped, modality, batches[-1])
@@ -256,11 +259,14 @@ def _onnx(
 
 def open_onnx(path: Path) -> Any:
     """A session of ONNX Runtime on the processor."""
-    runtime = _need("onnxruntime", "export")
-    options = runtime.SessionOptions()
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise missing("onnxruntime", "export") from error
+    options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # what it warns of is its own optimisation
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no root of their own
         raise ExportError(f"ONNX Runtime cannot open {path.name}: {_first_line(error)}") from error
 
@@ -292,11 +298,12 @@ def _timm(
             f"the first layers of {encoder.spec['name']!r} were changed for small images, and timm cannot build "
             "that: train with the encoder's option small_stem: false"
         )
-    timm = _need("timm", "image")
+    import timm  # it is here: the encoder is made of it
+
     timm.models.save_for_hf(
         # safetensors refuses the order of memory in which convolutions are fast
         copy.deepcopy(encoder.net).to(memory_format=torch.contiguous_format),
-        path,
+        str(path),
         safe_serialization=True,
         # what timm says of its own weights is not so of these
         model_config={"pretrained_cfg": {"tag": "unlabeled", "license": None}},
@@ -313,13 +320,6 @@ def _timm(
 
 
 # what they share
-
-
-def _need(package: str, extra: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise missing(package, extra) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -23,6 +23,7 @@ PACKAGES = {
     "jinja2": "",
     "tqdm": "",
     "timm": "image",
+    "huggingface-hub": "image",
     "tifffile": "image",
     "soundfile": "audio",
     "torch-geometric": "graph",
@@ -30,7 +31,13 @@ PACKAGES = {
     "tokenizers": "text",
     "transformers": "text",
     "tensorboard": "tensorboard",
+<<<<<<< HEAD
     "umap-learn": "map",
+=======
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+>>>>>>> h-ship
 }
 """what the library uses → the extra that brings it (empty: the base install)"""
 

@@ -26,11 +26,8 @@ MODULES = {
     "pyyaml": "yaml",
     "pillow": "PIL",
     "torch-geometric": "torch_geometric",
-<<<<<<< HEAD
     "umap-learn": "umap",
-=======
     "huggingface-hub": "huggingface_hub",
->>>>>>> h-ship
 }
 """packages that are imported under another name"""
 THROUGH = {"tensorboard": "torch.utils.tensorboard"}

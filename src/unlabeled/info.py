@@ -31,13 +31,12 @@ PACKAGES = {
     "tokenizers": "text",
     "transformers": "text",
     "tensorboard": "tensorboard",
-<<<<<<< HEAD
     "umap-learn": "map",
-=======
+    "usearch": "neighbours",
+    "optuna": "select",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",
->>>>>>> h-ship
 }
 """what the library uses → the extra that brings it (empty: the base install)"""
 

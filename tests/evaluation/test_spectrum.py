@@ -73,7 +73,6 @@ def test_effective_rank_lies_between_one_and_the_smaller_side():
 def test_blocks_of_rows_do_not_change_effective_rank(monkeypatch):
     z = draw(500, 6) * np.array([1, 1, 1e-5, 1e-9, 10, 100])
     whole = effective_rank(z)
-    monkeypatch.setattr("unlabeled.evaluation.spectrum.CHUNK", 120)
     monkeypatch.setattr(arrays, "CHUNK", 120)
     assert effective_rank(z) == pytest.approx(whole, rel=1e-12)
     assert effective_rank(z.T) == pytest.approx(whole, rel=1e-12)

@@ -3,7 +3,7 @@
 from unlabeled.selection.agreement import Agreement, agreement
 from unlabeled.selection.figures import FIGURES, LabelFree
 from unlabeled.selection.ranking import Candidate, Selection, select
-from unlabeled.selection.space import read_space
+from unlabeled.selection.space import read_space, training_options
 from unlabeled.selection.study import Search, Trial, search
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "read_space",
     "search",
     "select",
+    "training_options",
 ]

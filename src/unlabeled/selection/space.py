@@ -15,6 +15,11 @@ from unlabeled.methods import Entry
 
 TRAINING = ("epochs", "batch_size", "lr", "optimiser", "weight_decay")
 """options of pretrain that can be searched; an encoder cannot: figures of two architectures say nothing"""
+DECIDED = (
+    *("data", "method", "labels", "validation", "out", "seed", "resume", "on_collapse"),
+    *("devices", "num_nodes", "strategy"),
+)
+"""options of pretrain that a search decides by itself (one process trains), or has no use for"""
 SHAPE = "give [low, high], [low, high, log] or {choices: [one, another]}"
 
 
@@ -130,15 +135,16 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def check_training(
-    entry: Entry, space: Mapping[str, Any], training: Mapping[str, Any], refused: tuple[str, ...]
-) -> None:
-    """Refuses fixed options that pretrain and the method do not have, and those that are searched too."""
-    known = [n for n in inspect.signature(pretrain).parameters if n not in (*refused, "method_options")]
+def training_options() -> list[str]:
+    """The options of pretrain that all trials of a search may have alike."""
+    return [n for n in inspect.signature(pretrain).parameters if n not in (*DECIDED, "method_options")]
+
+
+def check_training(entry: Entry, space: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+    """Refuses options of every trial that neither pretrain nor the method has, and those that are searched too."""
+    known = [*training_options(), *entry.options]
     for name in training:
-        if name not in (*known, *entry.options):
-            raise OptionError(
-                f"a search with {entry.name} has no option {name!r}: {nearest(name, [*known, *entry.options])}"
-            )
+        if name not in known:
+            raise OptionError(f"a search with {entry.name} has no option {name!r}: {nearest(name, known)}")
         if name in space:
             raise OptionError(f"{name!r} is both fixed and in the space: leave one out")

@@ -38,9 +38,6 @@ READINGS = 10
 """parts of a run: after each but the last, a trial may be pruned"""
 UNPRUNED = 4
 """first trials that are trained to their end, whatever their readings"""
-OWN = ("data", "method", "labels", "validation", "out", "seed", "resume", "on_collapse")
-"""options of pretrain that a search decides by itself, or has no use for"""
-ONE_PROCESS = ("devices", "num_nodes", "strategy")
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,8 @@ class Search:
     @property
     def ranking(self) -> list[Trial]:
         """The complete trials, best first."""
-        known = [
-            (FIGURES[self.by].merit(t.figure), t)
-            for t in self.trials
-            if t.state == "complete" and t.figure is not None
-        ]
+        merit = FIGURES[self.by].merit
+        known = [(merit(t.figure), t) for t in self.trials if t.state == "complete" and t.figure is not None]
         return [t for _, t in sorted(known, key=lambda pair: -pair[0])]
 
     @property
@@ -108,7 +102,7 @@ class Search:
 def search(
     data: Any,
     *,
-    method: str,
+    method: str | dict[str, Any],
     space: str | Path | Mapping[str, Any],
     out: str | Path,
     trials: int = 20,
@@ -131,7 +125,8 @@ def search(
 
     Args:
         data: as for pretrain.
-        method: whose hyperparameters are searched.
+        method: whose hyperparameters are searched: a name, or a dict {"name": …, option: value, …} with options
+            that are the same for every trial.
         space: a YAML file or what it holds: an option of the method, or epochs, batch_size, lr, optimiser,
             weight_decay, each with [low, high], [low, high, log] or {choices: [one, another]}.
         out: folder of the search; every trial leaves a run folder in it.
@@ -149,18 +144,22 @@ def search(
     Raises:
         UserError: an empty space, an unknown option or figure, another search in out.
     """
-    entry = lookup(method)
+    named = dict(method) if isinstance(method, dict) else {"name": method}
+    if not isinstance(named.get("name"), str):
+        raise OptionError(f"method must be a name or a dict with a 'name', not {method!r}")
+    entry = lookup(named.pop("name"))
+    training = {**named, **training}
     read = read_space(space, entry)
     check_figure(by)
     check_at(at)
-    check_training(entry, read, training, (*OWN, *ONE_PROCESS))
+    check_training(entry, read, training)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}")
     sampling = Sampling(samples, grouped, views, seed)
     begun = Begun(data, entry, read, Path(out), by, at, prune, sampling, training)
     with _quiet_optuna():
         study = begun.study(resume)
-        for number in range(_finished(study), trials):
+        for number in range(len(_told(study)), trials):
             begun.run(study, number)
         found = Search(tuple(_trial(t) for t in _told(study)[:trials]), by, at)
     found.save(Path(out) / "search.json")
@@ -338,10 +337,6 @@ def _told(study: Any) -> list[Any]:
 
     ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return list(study.get_trials(states=ended))
-
-
-def _finished(study: Any) -> int:
-    return len(_told(study))
 
 
 def _trial(told: Any) -> Trial:

@@ -262,7 +262,7 @@ class Begun:
                 **self.training,
             )
             self._same_data(run)
-            figure, reason = self._judge(run)
+            figure, reason = self._judge(run, study)
         except (CollapseError, NonFiniteError) as error:
             reason = str(error)
         trial.set_user_attr("reason", reason)
@@ -279,7 +279,8 @@ class Begun:
             file=sys.stderr,
         )
 
-    def _judge(self, run: Run) -> tuple[float | None, str]:
+    def _judge(self, run: Run, study: Any) -> tuple[float | None, str]:
+        """The figure of a trained run, or None and why there is none."""
         source = run.read(self.data)
         device = pick_device("auto")
         embedded = Embedded(
@@ -289,6 +290,13 @@ class Begun:
             check_finite(embedded.z, str(run.path))
         except DataError as error:
             return None, str(error)
+        dim = embedded.z.shape[1]
+        if study.user_attrs.get("dim", dim) != dim:
+            raise OptionError(
+                f"the space changes the width of what is looked at (now {dim}, {study.user_attrs['dim']} before), and "
+                "label-free figures of two widths cannot be compared: leave that option out, or look at='encoder'"
+            )
+        study.set_user_attr("dim", dim)
         value, said = measure(self.by, embedded)
         return value, said[0] if value is None else ""
 

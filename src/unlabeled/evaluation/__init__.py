@@ -17,6 +17,7 @@ from unlabeled.evaluation.neighbours import knn, knn_details
 from unlabeled.evaluation.power_law import PowerLaw, alpha_req, alpha_req_details
 from unlabeled.evaluation.sample import Estimate
 from unlabeled.evaluation.scorecard import Figure, Scorecard, score
+from unlabeled.evaluation.similarity import cka, cka_debiased, cka_rbf, cka_rbf_details
 from unlabeled.evaluation.spectrum import (
     coherence,
     dimensions_for,
@@ -41,6 +42,10 @@ __all__ = [
     "alignment",
     "alpha_req",
     "alpha_req_details",
+    "cka",
+    "cka_debiased",
+    "cka_rbf",
+    "cka_rbf_details",
     "cluster_learnability",
     "cluster_learnability_details",
     "coherence",

@@ -89,10 +89,8 @@ def self_cluster(z: Features) -> float:
         unit = unit_rows(exact(tensor))
         gram = unit @ unit.T
     else:
-        gram = torch.zeros(dim, dim, dtype=torch.float64, device=tensor.device)
-        for _, rows in blocks(tensor):
-            unit = unit_rows(exact(rows))
-            gram += unit.T @ unit
+        units = (unit_rows(exact(rows)) for _, rows in blocks(tensor))
+        gram = torch.as_tensor(sum(unit.T @ unit for unit in units))
     random = samples + samples * (samples - 1) / dim
     return (float(gram.square().sum()) - random) / (samples**2 - random)
 

@@ -37,7 +37,7 @@ def cluster_learnability_details(
 ) -> Estimate:
     """As `cluster_learnability`, with the rows it was computed from and the duplicates left out."""
     tensor = features(z, "z", least_rows=2)
-    drawn, used_seed = draw(tensor, sample_size, seed)
+    drawn, _ = draw(tensor, sample_size, seed)
     unit = distinct(unit_rows(drawn), "z (rows at length 1)").cpu()
     if not 2 <= clusters < len(unit):
         raise OptionError(
@@ -54,4 +54,4 @@ def cluster_learnability_details(
         cosine += torch.full_like(cosine, -torch.inf).triu(start)
         nearest = cosine.argmax(1)
         right += int((label[nearest] == label[start:stop])[1 if start == 0 else 0 :].sum())
-    return Estimate(right / (len(unit) - 1), len(tensor), len(unit), used_seed, len(drawn) - len(unit))
+    return Estimate(right / (len(unit) - 1), len(tensor), len(unit), seed, len(drawn) - len(unit))

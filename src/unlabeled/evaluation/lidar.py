@@ -32,6 +32,7 @@ def lidar(views: Features, *, delta: float = 1e-4) -> float:
     the views of a sample do not vary in every direction (as with dim > n (q - 1)), NaN, infinity.
     Source: Thilak, Huang, Saremi, Dinh, Goh, Nakkiran, Susskind, Littwin, 2023, arXiv:2312.04000.
     """
+    views = views if isinstance(views, torch.Tensor) else np.asarray(views)
     shape = tuple(views.shape)
     if len(shape) != 3 or shape[0] < 2 or shape[1] < 2:
         raise DataError(
@@ -62,14 +63,23 @@ def lidar(views: Features, *, delta: float = 1e-4) -> float:
             stacklevel=2,
         )
         return 0.0
-    try:
-        root = cholesky(within.numpy(), lower=True)
-    except LinAlgError:
+    root = _root(within.numpy())
+    if root is None:
         raise DataError(
             f"the views of a sample do not vary in every one of {dim} directions, so LiDAR needs a delta above "
             f"{delta}: give delta=1e-4, or more views"
-        ) from None
+        )
     # the λ are the squares of the singular values of Σ_w^-½ (μ_i - μ): no rounding below zero
     sigma = np.linalg.svd(solve_triangular(root, between.numpy().T, lower=True), compute_uv=False)
     share = sigma**2 / (sigma**2).sum() + LIDAR_EPSILON
     return float(np.exp(entr(share).sum()))
+
+
+def _root(within: np.ndarray) -> np.ndarray | None:
+    """Lower triangular L with L Lᵀ = within, or None where that is singular up to rounding."""
+    try:
+        root = cholesky(within, lower=True)
+    except LinAlgError:
+        return None
+    least = len(within) * np.finfo(np.float64).eps * within.diagonal().max()
+    return root if root.diagonal().min() ** 2 > least else None

@@ -28,7 +28,7 @@ class Estimate:
     used: int
     """rows the figure was computed from, without the duplicates where it leaves them out"""
     seed: int | None
-    """of the draw of rows; None where every row was taken"""
+    """of what was drawn at random, such as the rows; None where nothing was"""
     duplicates: int = 0
     """rows left out because an equal one was there"""
 

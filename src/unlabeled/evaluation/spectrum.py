@@ -55,7 +55,7 @@ def rankme(z: Features | Spectrum) -> float:
     Source: Garrido, Balestriero, Najman, LeCun, 2022, arXiv:2210.02885.
     """
     sigma = _singular_values(z)
-    samples, dim = (z.samples, z.dim) if isinstance(z, Spectrum) else z.shape
+    samples, dim = (z.samples, z.dim) if isinstance(z, Spectrum) else np.shape(z)
     if dim < 2:
         raise DataError("z has 1 column: a rank of one direction says nothing, give at least 2")
     if sigma[0] == 0:
@@ -180,13 +180,14 @@ def coherence(z: Features) -> float:
     rank = int((sigma > max(precision, torch.finfo(torch.float64).eps * len(sigma)) * sigma[0]).sum())
     right = right[:rank]
     if samples < dim:
-        leverage = right.square().sum(0).max()
+        leverage = float(right.square().sum(0).max())
     else:
         onto = right.T / sigma[:rank]
-        leverage = torch.stack(
-            [(exact(rows) / scale @ onto).square().sum(1).max() for _, rows in blocks(tensor)]
-        ).max()
-    return float(leverage) * samples / rank
+        # numbers, not small tensors: kept among the blocks, those would keep the blocks' memory in pieces
+        leverage = max(
+            float((exact(rows) / scale @ onto).square().sum(1).max()) for _, rows in blocks(tensor)
+        )
+    return leverage * samples / rank
 
 
 def _singular_values(z: Features | Spectrum) -> np.ndarray:

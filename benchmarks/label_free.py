@@ -293,7 +293,9 @@ def main() -> None:
                 add_figures(kind, number, held, force=asked.force)
     judge()
     # in a process of its own, where the methods of this file are not registered
-    subprocess.run([sys.executable, str(Path(__file__).with_name("tables.py"))], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("tables.py"))], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 if __name__ == "__main__":

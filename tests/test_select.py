@@ -500,7 +500,12 @@ def test_looking_at_a_trial_does_not_change_it(searching: Searching) -> None:
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_trials_that_collapse_count_as_the_worst_and_are_told(
+def test_an_own_module_starts_every_trial_as_it_was_given(searching: Searching) -> None:
+    found = searching(trials=2, space={"temperature": {"choices": [0.2]}}, encoder=Flat())
+    assert found.trials[0].figure == found.trials[1].figure
+
+
+def test_trials_that_collapse_are_told_and_never_the_best(
     searching: Searching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = api.train, itertools.count()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import rankdata
 
 from unlabeled.errors import DataError
 
@@ -59,24 +58,47 @@ def agreement(
         raise DataError(f"{len(x)} runs have no order that could agree: give at least {LEAST_RUNS}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise DataError("merit and accuracy must be finite: leave out runs without a figure")
-    spearman, spearman_interval = _correlation(lambda a, b: stats.spearmanr(a, b).statistic, x, y, seed)
-    kendall, kendall_interval = _correlation(lambda a, b: stats.kendalltau(a, b).statistic, x, y, seed)
+    spearman, spearman_interval = _correlation(spearmans, x, y, seed)
+    kendall, kendall_interval = _correlation(kendalls, x, y, seed)
     lost = float(y.max() - y[x == x.max()].mean())
     return Agreement(len(x), spearman, spearman_interval, kendall, kendall_interval, lost)
 
 
 def _correlation(
-    of: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray, seed: int
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, seed: int
 ) -> tuple[float | None, Interval | None]:
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None, None
-    value = float(of(x, y))
+    value = float(of(x[None], y[None])[0])
     if len(x) < LEAST_FOR_INTERVAL:
         return value, None
-    generator = np.random.default_rng(seed)
-    draws = generator.integers(len(x), size=(DRAWS, len(x)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        found = np.array([of(x[rows], y[rows]) for rows in draws])
-    low, high = np.percentile(found[np.isfinite(found)], (2.5, 97.5))
+    rows = np.random.default_rng(seed).integers(len(x), size=(DRAWS, len(x)))
+    low, high = np.nanpercentile(of(x[rows], y[rows]), (2.5, 97.5))
     return value, (float(low), float(high))
+
+
+def spearmans(
+    x: Float[np.ndarray, "draws runs"], y: Float[np.ndarray, "draws runs"]
+) -> Float[np.ndarray, " draws"]:
+    """Spearman's ρ of each draw; NaN where one side is the same for all."""
+    a, b = (rankdata(v, axis=1) for v in (x, y))
+    a, b = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
+    return _cosines(a, b)
+
+
+def kendalls(
+    x: Float[np.ndarray, "draws runs"], y: Float[np.ndarray, "draws runs"]
+) -> Float[np.ndarray, " draws"]:
+    """Kendall's τ-b of each draw; NaN where one side is the same for all. Draw by draw: pairs take room."""
+    first, second = np.triu_indices(x.shape[1], 1)
+    found = [
+        _cosines(*(np.sign(v[None, first] - v[None, second]) for v in pair))
+        for pair in zip(x, y, strict=True)
+    ]
+    return np.concatenate(found)
+
+
+def _cosines(a: Float[np.ndarray, "draws numbers"], b: Float[np.ndarray, "draws numbers"]) -> np.ndarray:
+    length = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a * b).sum(axis=1) / length)

@@ -12,6 +12,7 @@ before it, so a search that was stopped and resumed finds what one that never st
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import shutil
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
+from torch import nn
 
 from unlabeled import api
 from unlabeled.data.draws import derive_seed
@@ -120,8 +122,8 @@ def search(
 
     Optuna's sampler (TPE) proposes what each trial tries; `by` is measured after a trial's training and, on the
     same samples, after each tenth of it: a trial that is then behind the median of those before it is pruned,
-    which ends its training early; its run folder stays. Trials that collapse, or whose loss is not finite, count
-    as the worst. Needs the extra `select`.
+    which ends its training early; its run folder stays. Trials that collapse, or whose loss is not finite, have
+    failed, which the sampler takes for pruned. Needs the extra `select`.
 
     Args:
         data: as for pretrain.
@@ -259,7 +261,8 @@ class Begun:
                 devices=1,
                 callbacks=[watch] if watch else [],
                 **options,
-                **self.training,
+                # a module of the user's own starts every trial as it was given
+                **{n: copy.deepcopy(v) if isinstance(v, nn.Module) else v for n, v in self.training.items()},
             )
             self._same_data(run)
             figure, reason = self._judge(run, study)
@@ -269,7 +272,7 @@ class Begun:
         trial.set_user_attr("figure", figure)
         pruned = watch is not None and watch.pruned
         if figure is None or pruned:
-            # a trial without a reading counts as the worst there is
+            # below every complete trial, also where it failed
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
             study.tell(trial, FIGURES[self.by].merit(figure))

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ("evaluate", "finetune", "pretrain"),
     "run": ("Run", "load"),
+    "selection": ("search", "select"),
     "data.batch": ("Batch", "Tokens", "View"),
     "methods.contract": ("Branch", "Facts", "Method", "Output", "Requires"),
     "methods.recipe": ("Group", "Recipe"),
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from unlabeled.modalities.contract import Modality
     from unlabeled.parts.encoder import Encoded, Encoder
     from unlabeled.run import Run, load
+    from unlabeled.selection import search, select
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
+from lightning import Callback
 from torch import nn
 
 from unlabeled import modalities
@@ -258,14 +259,24 @@ def evaluate(
     return card
 
 
-def train(verb: Callable[..., Run], data: Any, **asked: Any) -> Run:
-    """As `verb`, which is `pretrain` or `finetune`, but without a report: for those who keep only the encoder."""
+def train(verb: Callable[..., Run], data: Any, *, callbacks: Sequence[Callback] = (), **asked: Any) -> Run:
+    """As `verb`, which is `pretrain` or `finetune`, but without a report: for those who keep only the encoder.
+
+    `callbacks`: Lightning's, for those who look at the training itself.
+    """
     defaults = {n: p.default for n, p in inspect.signature(verb).parameters.items() if n != "method_options"}
     own = {name: asked.pop(name) for name in list(asked) if name not in defaults}
-    return _train(verb.__name__, {**defaults, **asked, "data": data, "method_options": own}, report=False)
+    return _train(
+        verb.__name__,
+        {**defaults, **asked, "data": data, "method_options": own},
+        report=False,
+        callbacks=callbacks,
+    )
 
 
-def _train(verb: str, asked: dict[str, Any], *, report: bool = True) -> Run:
+def _train(
+    verb: str, asked: dict[str, Any], *, report: bool = True, callbacks: Sequence[Callback] = ()
+) -> Run:
     entry, options = _method(asked["method"], asked["method_options"], verb)
     if asked["on_collapse"] not in ("stop", "warn"):
         raise OptionError(f"on_collapse must be 'stop' or 'warn', not {asked['on_collapse']!r}")
@@ -319,6 +330,7 @@ def _train(verb: str, asked: dict[str, Any], *, report: bool = True) -> Run:
         resume=asked["resume"],
         say=_say,
         begin=lambda: _begin(folder, config, prepared.source),
+        callbacks=callbacks,
     )
     if ended.main:
         try:

@@ -119,11 +119,7 @@ def _train(command: str, words: list[str]) -> None:
         *from_signature(function, skip=("data",), docs=_docs(command)),
         Option("config", doc="YAML file of options, such as a run's run.yaml; the command line overrules it"),
     ]
-    for kind in NAMED:
-        if kind in names:
-            options += _own_options(kind, names[kind], asked)
-        elif own := [key for key in asked if key.startswith(f"{kind}.")]:
-            raise OptionError(f"--{own[0]} needs --{kind} NAME: it is that {kind}'s option")
+    options += _options_of(names, asked)
     parser = Options(COMMANDS[command].usage, COMMANDS[command].about, options)
     if _wants_help(words):
         print(parser.help())
@@ -151,6 +147,17 @@ def _docs(command: str) -> dict[str, str]:
     docs = option_docs(inspect.getdoc(getattr(api, command)))
     shared = option_docs(inspect.getdoc(api.pretrain))
     return {name: shared[name] if text == "as for pretrain" else text for name, text in docs.items()}
+
+
+def _options_of(names: Mapping[str, str], asked: Sequence[str]) -> list[Option]:
+    """The options of all that is named; refused: those of what is not."""
+    options: list[Option] = []
+    for kind in NAMED:
+        if kind in names:
+            options += _own_options(kind, names[kind], asked)
+        elif own := [key for key in asked if key.startswith(f"{kind}.")]:
+            raise OptionError(f"--{own[0]} needs --{kind} NAME: it is that {kind}'s option")
+    return options
 
 
 def _own_options(kind: str, name: str, asked: Iterable[str]) -> list[Option]:
@@ -333,6 +340,65 @@ def _report(command: str, words: list[str]) -> None:
     print(f"written: {compare(runs, output or Path(runs[0]).parent / COMPARISON, shown=shown)}")
 
 
+# choosing without labels
+
+
+def _select(command: str, words: list[str]) -> None:
+    """Ranks runs, or searches hyperparameters where a space is given."""
+    if any(word.partition("=")[0] == "--search" for word in words):
+        return _search(command, words)
+    from unlabeled.selection import select
+
+    options = [
+        Option("run", doc="the folders of two runs or more", group="what:", place="positionals"),
+        Option("data", doc="what the runs embed: a folder, an archive or a file", group="what:"),
+        *from_signature(select, skip=("runs", "data")),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        print(f"\nThe options of a search: unlabeled {command} --search SPACE.yaml --method NAME --help")
+        return
+    _needs(command, given, "data")
+    found = select(given.pop("run"), given.pop("data"), **given)
+    print(found.table())
+    for chosen in found.chosen(found.by):
+        print(f"chosen by {found.by}: {chosen.path}")
+    if "output" in given:
+        print(f"written: {given['output']}")
+
+
+def _search(command: str, words: list[str]) -> None:
+    """`search`, with the options of `pretrain` and of the method that every trial has alike."""
+    from unlabeled import api
+    from unlabeled.selection import search, training_options
+
+    asked = [word.removeprefix("--").partition("=")[0] for word in words]
+    names = {kind: name for kind in NAMED if (name := _peek(words, kind)) is not None}
+    options = [
+        Option("search", doc="YAML file of the space, such as {lr: [0.0001, 0.01, log]}", group="what:"),
+        Option("data", doc="what the trials learn from: a folder, an archive or a file", group="what:"),
+        *from_signature(search, skip=("data", "space")),
+        *from_signature(
+            api.pretrain, only=training_options(), docs=_docs("pretrain"), group="the same for every trial:"
+        ),
+        *_options_of(names, asked),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    _needs(command, given, "search", "data", "method", "out")
+    found = search(given.pop("data"), space=given.pop("search"), **_nested(given, names))
+    print(found.table())
+    print(f"best by {found.by}: {found.best}")
+
+
+def _needs(command: str, given: Mapping[str, Any], *names: str) -> None:
+    """Refuses a command without an option that it cannot do without."""
+    for name in names:
+        if given.get(name) is None:
+            raise OptionError(f"{command} needs --{name}; usage: unlabeled {COMMANDS[command].usage}")
+
+
 # looking around
 
 
@@ -408,6 +474,11 @@ COMMANDS = {
         "export RUN --format onnx|torch|timm --output FILE",
         "Write a run's encoder as a file that runs without this library.",
         _export,
+    ),
+    "select": Command(
+        "select RUN RUN… --data DATA [--by NAME] | select --search SPACE.yaml --data DATA --method NAME --out DIR",
+        "Choose among runs, or search hyperparameters, without labels.",
+        _select,
     ),
     "methods": Command("methods [--output FILE.json|FILE.csv]", "Show which methods there are.", _methods),
     "info": Command("info", "Show versions and devices.", _info),

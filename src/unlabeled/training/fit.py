@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,12 @@ def fit(
     resume: bool,
     say: Callable[[str], None],
     begin: Callable[[], None] = lambda: None,
+    callbacks: Sequence[L.Callback] = (),
 ) -> Ended:
     """Trains until the plan, the time limit or a signal ends it; `last.ckpt` is then in the folder.
 
     `begin` is called when nothing that was asked for can be refused any more, before anything is written.
+    `callbacks` are Lightning's, called after the metrics are written and before the checkpoint.
     """
     last = folder / "last.ckpt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -74,7 +76,7 @@ def fit(
                 max_epochs=1,
                 max_steps=engine.plan.steps,
                 gradient_clip_val=engine.plan.recipe.clip,
-                callbacks=[watch, Progress(watch), checkpoint],
+                callbacks=[watch, Progress(watch), *callbacks, checkpoint],
                 logger=False,
                 enable_checkpointing=False,
                 enable_progress_bar=False,

@@ -30,6 +30,7 @@ PACKAGES = {
     "tokenizers": "text",
     "transformers": "text",
     "tensorboard": "tensorboard",
+    "umap-learn": "map",
 }
 """what the library uses → the extra that brings it (empty: the base install)"""
 

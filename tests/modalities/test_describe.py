@@ -32,7 +32,8 @@ def test_a_row_is_its_cells(scaling):
     assert said[2].startswith("age –, pay 83311, job guard, left True, since 1992-03-03")
     assert said[3].startswith("age 28, pay 338409, job –, left True, since 1993-04-03")
     assert "left –" in said[4]
-    odd = modality.read(pa.concat_tables([FIVE.slice(0, 1).set_column(2, "job", [["pilot"]])] * 4))
+    with pytest.warns(UserWarning, match="never saw"):
+        odd = modality.read(pa.concat_tables([FIVE.slice(0, 1).set_column(2, "job", [["pilot"]])] * 4))
     assert "job –" in modality.describe(odd.fetch([0]))[0]  # never seen in training
     hidden = torch.zeros(5, len(modality.columns), dtype=torch.bool)
     hidden[0, 1] = True

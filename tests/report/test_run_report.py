@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from unlabeled.errors import DataError, OptionError, RunError
 from unlabeled.evaluation import Figure, Scorecard
 from unlabeled.report import Paragraph, Samples, Shown, compare, run_report
+from unlabeled.report import map as maps
 from unlabeled.report.folder import read_metrics
 
 CONFIG = """verb: pretrain
@@ -151,6 +153,12 @@ def test_no_text_of_a_sample_breaks_out_of_the_page(run):
     data = json.loads(held)
     assert data["texts"] == data["keys"] == data["labels"] == nasty
     assert data["colourings"][1]["title"] == NASTY
+
+
+def test_the_program_of_the_page_makes_no_markup_of_texts():
+    program = (Path(maps.__file__).parent / "map.js").read_text()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "</"):
+        assert way not in program, way
 
 
 def test_the_same_run_and_samples_give_the_same_page(run, tmp_path):

@@ -85,6 +85,8 @@ def _tsne(reduced: Rows, start: Positions, seed: int) -> Positions:
 def _umap(reduced: Rows, start: Positions, seed: int) -> Positions:
     from umap import UMAP
 
-    found = UMAP(n_neighbors=15, init=(start * 10).astype(np.float32), random_state=seed, n_jobs=1)
+    # its own starts are within 10; a larger least distance than its 0.1 leaves room to see samples
+    start = (start * (10 / np.abs(start).max())).astype(np.float32)
+    found = UMAP(n_neighbors=15, min_dist=0.5, init=start, random_state=seed, n_jobs=1)
     positions: Positions = found.fit_transform(reduced)
     return positions

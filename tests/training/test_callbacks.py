@@ -51,12 +51,34 @@ def test_metrics_have_one_row_a_reading(bench: Bench) -> None:
             "vicreg",
             "effective_rank",
             "feature_spread",
+            "participation_ratio",
             "lr",
             "samples_per_second",
         }
         assert float(row["loss"]) == pytest.approx(float(row["vicreg"]))
         assert 1 <= float(row["effective_rank"]) <= 16
     assert float(found[-1]["lr"]) < float(found[1]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("byol", {"teacher_agreement"}),
+        ("moco_v3", {"teacher_agreement"}),
+        ("dino", {"teacher_agreement", "prototype_use"}),
+        ("swav", {"prototype_use"}),
+        ("simclr", set()),
+    ],
+)
+def test_teachers_and_prototypes_are_read_where_there_are_any(
+    method: str, more: set[str], bench: Bench
+) -> None:
+    bench.train(bench.engine(method, epochs=1), "run")
+    found = rows(bench.folder / "run")
+    assert set(found[0]) & {"teacher_agreement", "prototype_use"} == more
+    for row in found:
+        for name in more:
+            assert (-1 if name == "teacher_agreement" else 0) <= float(row[name]) <= 1
 
 
 def test_long_runs_are_read_about_two_hundred_times() -> None:

@@ -18,12 +18,12 @@ from unlabeled.parts.gather import gather
 from unlabeled.training.checkpoint import Closing, save
 from unlabeled.training.engine import Engine, total
 from unlabeled.training.validate import Held
-from unlabeled.training.watch import ADVICE, PATIENCE, Reading, read
+from unlabeled.training.watch import ADVICE, PATIENCE, Reading, prototype_use, read, teacher_agreement
 
 READINGS = 200
 """rows of metrics.csv in a run, about"""
 VALIDATIONS = 20
-"""times the validation data is looked at in a run, about"""
+"""times that held-out data, labels and the teacher are looked at in a run, about"""
 
 
 def every(engine: Engine, times: int) -> int:
@@ -117,9 +117,13 @@ class Watch(Closing):
         values: dict[str, float] = {}
         if step % every(pl_module, READINGS) == 0 or last:
             values |= self._readings(trainer, pl_module)
-        if self.held is not None and (step % every(pl_module, VALIDATIONS) == 0 or last):
-            values |= trainer.strategy.broadcast(self.held.look(pl_module))
-            self._keep_best(trainer, self.held.score(values))
+        if step % every(pl_module, VALIDATIONS) == 0 or last:
+            agreement = teacher_agreement(pl_module.method, pl_module.modality.plain(batch.x))
+            if agreement is not None:
+                values["teacher_agreement"] = agreement
+            if self.held is not None:
+                values |= trainer.strategy.broadcast(self.held.look(pl_module))
+                self._keep_best(trainer, self.held.score(values))
         if values:
             self.latest |= values
             if trainer.is_global_zero:
@@ -129,7 +133,8 @@ class Watch(Closing):
     def _readings(self, trainer: L.Trainer, engine: Engine) -> dict[str, float]:
         assert engine.output is not None
         # the rows of all processes, and one process's word on them: each by its own would stop at another step
-        self.reading = trainer.strategy.broadcast(read(_whole(engine.output)))
+        use = prototype_use(engine.method)
+        self.reading = trainer.strategy.broadcast(read(_whole(engine.output), use))
         self.low = self.low + 1 if self.reading.trouble else 0
         now, done = time.monotonic(), engine.moved - self.steps
         speed = done * engine.plan.batch_size / max(now - self.since, 1e-9)
@@ -140,11 +145,14 @@ class Watch(Closing):
             **{name: float(term.detach()) for name, term in engine.output.terms.items()},
             "effective_rank": self.reading.effective_rank,
             "feature_spread": self.reading.feature_spread,
+            "participation_ratio": self.reading.participation_ratio,
             "lr": engine.rates.ordinary(engine.clock),
             "samples_per_second": speed,
         }
         if self.reading.class_entropy is not None:
             values["class_entropy"] = self.reading.class_entropy
+        if self.reading.prototype_use is not None:
+            values["prototype_use"] = self.reading.prototype_use
         return values
 
     def _keep_best(self, trainer: L.Trainer, score: float | None) -> None:

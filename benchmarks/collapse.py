@@ -26,7 +26,7 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,13 @@ JUDGED = ("effective_rank", "feature_spread", "participation_ratio", "class_entr
 SWEPT = {
     "effective_rank": (1.3, 2, 5, 10, 20, 30),
     "feature_spread": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
-    "participation_ratio": (1.1, 1.3, 1.5, 1.7, 1.9, 2.1, 2.5, 3),
+    "participation_ratio": (1.1, 1.3, 1.5, 1.7, 1.8, 1.9, 2, 2.5, 3),
     "class_entropy": (0.05, 0.2, 0.5),
     "prototype_use": (0.01, 0.05, 0.1, 0.2, 0.3, 0.4),
 }
 """bounds that are tried, each alone"""
+FALLEN = ("effective_rank", "participation_ratio")
+"""figures that are also tried on the condition that they are below half of the run's first reading"""
 
 
 @dataclass(frozen=True)
@@ -291,11 +293,15 @@ def readings(entry: Mapping[str, Any]) -> list[watch.Reading]:
     ]
 
 
-def alarm(run: Iterable[watch.Reading], low: Callable[[watch.Reading], bool], patience: int) -> float | None:
+Low = Callable[[watch.Reading, watch.Reading], bool]
+"""whether a reading is low, given the run's first"""
+
+
+def alarm(run: list[watch.Reading], low: Low, patience: int) -> float | None:
     """Share of the run after which the watch stops it: `patience` readings in a row are low. None: never."""
-    run, count = list(run), 0
+    count = 0
     for place, reading in enumerate(run):
-        count = count + 1 if low(reading) else 0
+        count = count + 1 if low(reading, run[0]) else 0
         if count == patience:
             return round((place + 1) / len(run), 3)
     return None
@@ -322,7 +328,7 @@ def judge() -> dict[str, Any]:
     states = {name: state(entry) for name, entry in cells.items()}
     healthy = [name for name, entry in cells.items() if entry["broken"] is None]
 
-    def counts(low: Callable[[watch.Reading], bool], patience: int) -> dict[str, int]:
+    def counts(low: Low, patience: int) -> dict[str, int]:
         stopped = {name for name, run in runs.items() if alarm(run, low, patience) is not None}
         return {
             "collapsed": sum(states[n] == "collapsed" and n not in healthy for n in stopped),
@@ -330,8 +336,15 @@ def judge() -> dict[str, Any]:
             "healthy": sum(n in healthy for n in stopped),
         }
 
-    def present(reading: watch.Reading) -> bool:
-        return reading.trouble is not None
+    def present(reading: watch.Reading, first: watch.Reading) -> bool:
+        return reading.trouble(first) is not None
+
+    def below(figure: str, bound: float, fallen: bool) -> Low:
+        def low(reading: watch.Reading, first: watch.Reading) -> bool:
+            now = getattr(reading, figure)
+            return now is not None and now < bound and (not fallen or now < getattr(first, figure) / 2)
+
+        return low
 
     return {
         "runs": {
@@ -346,16 +359,12 @@ def judge() -> dict[str, Any]:
         },
         "patience": {str(p): counts(present, p) for p in (1, 2, 4, 8, 16)},
         "alone": {
-            figure: {
-                str(bound): counts(
-                    lambda r, figure=figure, bound=bound: (
-                        getattr(r, figure) is not None and getattr(r, figure) < bound
-                    ),
-                    watch.PATIENCE,
-                )
-                for bound in bounds
+            figure + ", fallen by half" * fallen: {
+                str(bound): counts(below(figure, bound, fallen), watch.PATIENCE) for bound in bounds
             }
             for figure, bounds in SWEPT.items()
+            for fallen in (False, True)
+            if not fallen or figure in FALLEN
         },
     }
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from unlabeled.methods import Output
 from unlabeled.parts import PrototypeHead, Prototypes, Teacher
 from unlabeled.training import watch
-from unlabeled.training.watch import participation_ratio, prototype_use, read, teacher_agreement
+from unlabeled.training.watch import Reading, participation_ratio, prototype_use, read, teacher_agreement
 
 
 class Choosing(nn.Module):
@@ -77,6 +77,13 @@ def test_prototypes_that_nothing_has_scored_yet_say_nothing() -> None:
     assert prototype_use(nn.Linear(2, 2)) is None
 
 
+def test_one_prototype_for_all_is_a_collapse() -> None:
+    z = torch.randn(32, 8)
+    said = read(Output({}, (z,)), prototypes=0.0).trouble()
+    assert said is not None and "same prototype" in said
+    assert read(Output({}, (z,)), prototypes=0.5).trouble() is None
+
+
 # teachers
 class Followed(nn.Module):
     def __init__(self) -> None:
@@ -130,3 +137,17 @@ def test_a_line_is_one_direction_and_equal_directions_are_counted() -> None:
 def test_equal_rows_read_as_one_direction() -> None:
     reading = read(Output({}, (torch.ones(16, 4),)))
     assert (reading.effective_rank, reading.participation_ratio) == (1, 1)
+
+
+def along(directions: int) -> Reading:
+    """Of rows that vary alike along so many directions."""
+    corners = torch.eye(16)[:directions]
+    return read(Output({}, (torch.cat([corners, -corners]).repeat(32, 1)[:32] + 0.0,)))
+
+
+def test_few_directions_are_a_collapse_of_a_run_that_began_with_more() -> None:
+    line, plane = along(1), along(8)
+    assert (line.participation_ratio, plane.participation_ratio) == pytest.approx((1, 8))
+    assert "to a line" in (line.trouble(first=plane) or "")
+    assert line.trouble(first=line) is None
+    assert plane.trouble(first=along(16)) is None

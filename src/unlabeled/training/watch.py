@@ -16,11 +16,11 @@ from unlabeled.parts import Assigning, Teacher, gather
 
 LEAST_SPREAD = 0.15
 """of unit rows; 1 spread evenly over the sphere, 0 one point"""
-LEAST_DIRECTIONS = 1.5
-"""participation ratio of centred unit rows; 1 is a line"""
+LEAST_DIRECTIONS = 1.8
+"""participation ratio of centred unit rows, where the run began with more than twice what it has; 1 is a line"""
 LEAST_ENTROPY = 0.05
 """entropy of the mean predicted class over its largest value"""
-LEAST_PROTOTYPES = 0.05
+LEAST_PROTOTYPES = 0.1
 """entropy of the chosen prototypes over its largest value"""
 LEAST_ROWS = 16
 """rows below which the directions say nothing: two points always lie on a line"""
@@ -44,17 +44,21 @@ class Reading:
     class_entropy: float | None = None
     prototype_use: float | None = None
 
-    @property
-    def trouble(self) -> str | None:
-        """What is wrong, in words, or None. The effective rank is shown and not judged: weak directions
-        count much in it, and it stays above 10 where the others see a line."""
+    def trouble(self, first: Reading | None = None) -> str | None:
+        """What is wrong, in words, or None.
+
+        `first`: the run's first reading. Few directions are a collapse only of a run that began with more: an
+        encoder that hides tokens may begin with fewer than 2, and learn. The effective rank is shown and not
+        judged: weak directions count much in it, and it stays above 10 where the others see a line.
+        """
         if self.class_entropy is not None and self.class_entropy < LEAST_ENTROPY:
             return f"nearly every sample is given the same class (entropy {self.class_entropy:.3f} of 1)"
         if self.prototype_use is not None and self.prototype_use < LEAST_PROTOTYPES:
             return f"nearly every sample is given the same prototype (entropy {self.prototype_use:.3f} of 1)"
         if self.feature_spread < LEAST_SPREAD:
             return f"the embeddings have shrunk to one point (spread {self.feature_spread:.4f} of 1)"
-        if self.participation_ratio < LEAST_DIRECTIONS and self.rows >= LEAST_ROWS:
+        fallen = first is None or self.participation_ratio < first.participation_ratio / 2
+        if self.participation_ratio < LEAST_DIRECTIONS and fallen and self.rows >= LEAST_ROWS:
             return (
                 f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
             )

@@ -75,6 +75,8 @@ READ = (
 """columns of metrics.csv that are stored; the last is read 20 times a run, the others every step up to 200"""
 
 
+CHOSEN_ON = ("letters", "image")
+"""sets on which the bounds were chosen; the runs on the others were made and read afterwards"""
 JUDGED = ("effective_rank", "feature_spread", "participation_ratio", "class_entropy", "prototype_use")
 SWEPT = {
     "effective_rank": (1.3, 2, 5, 10, 20, 30),
@@ -85,7 +87,7 @@ SWEPT = {
 }
 """bounds that are tried, each alone"""
 FALLEN = ("effective_rank", "participation_ratio")
-"""figures that are also tried on the condition that they are below half of the run's first reading"""
+"""figures that are also tried on the condition that half of what the run began with above 1 is gone"""
 
 
 @dataclass(frozen=True)
@@ -342,11 +344,14 @@ def judge() -> dict[str, Any]:
     def below(figure: str, bound: float, fallen: bool) -> Low:
         def low(reading: watch.Reading, first: watch.Reading) -> bool:
             now = getattr(reading, figure)
-            return now is not None and now < bound and (not fallen or now < getattr(first, figure) / 2)
+            return (
+                now is not None and now < bound and (not fallen or now - 1 < (getattr(first, figure) - 1) / 2)
+            )
 
         return low
 
     return {
+        "chosen_on": list(CHOSEN_ON),
         "runs": {
             name: {
                 "set": entry["set"],

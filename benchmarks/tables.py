@@ -158,12 +158,15 @@ def _collapse() -> dict[str, Any]:
 
 def collapse_counts() -> str:
     """How many runs of each state there are, how many the watch stops, and when."""
-    runs = _collapse()["runs"].values()
+    found = _collapse()
+    runs, chosen_on = found["runs"].values(), found["chosen_on"]
     lines = ["| runs | number | stopped | after (median share of the run) |", "| --- | ---: | ---: | ---: |"]
-    groups = {"healthy": [r for r in runs if r["broken"] is None]}
-    for state, words in STATES.items():
-        groups[f"broken: {words}"] = [r for r in runs if r["broken"] and r["state"] == state]
-    for words, group in groups.items():
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        where = ", ".join(chosen_on) if run["set"] in chosen_on else "other data, not used to choose bounds"
+        what = f"broken: {STATES[run['state']]}" if run["broken"] else "healthy"
+        groups.setdefault(f"{what} ({where})", []).append(run)
+    for words, group in sorted(groups.items(), key=lambda item: (item[0].startswith("healthy"), item[0])):
         shares = [r["stopped"] for r in group if r["stopped"] is not None]
         when = f"{100 * statistics.median(shares):.0f} %" if shares else "–"
         lines.append(f"| {words} | {len(group)} | {len(shares)} | {when} |")

@@ -142,6 +142,78 @@ def images_table() -> str:
     return "\n".join(lines)
 
 
+STATES = {
+    "collapsed": "collapsed",
+    "shrunk": "shrunk, nothing lost",
+    "neither": "not collapsed",
+    "not finite": "ended by a loss that is not finite",
+}
+"""what `benchmarks/collapse.py` calls the state of a run, in words"""
+
+
+def _collapse() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((grid.RESULTS / "collapse.json").read_text())
+    return found
+
+
+def collapse_counts() -> str:
+    """How many runs of each state there are, how many the watch stops, and when."""
+    found = _collapse()
+    runs, chosen_on = found["runs"].values(), found["chosen_on"]
+    lines = ["| runs | number | stopped | after (median share of the run) |", "| --- | ---: | ---: | ---: |"]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        where = ", ".join(chosen_on) if run["set"] in chosen_on else "other data, not used to choose bounds"
+        what = f"broken: {STATES[run['state']]}" if run["broken"] else "healthy"
+        groups.setdefault(f"{what} ({where})", []).append(run)
+    for words, group in sorted(groups.items(), key=lambda item: (item[0].startswith("healthy"), item[0])):
+        shares = [r["stopped"] for r in group if r["stopped"] is not None]
+        when = f"{100 * statistics.median(shares):.0f} %" if shares else "–"
+        lines.append(f"| {words} | {len(group)} | {len(shares)} | {when} |")
+    return "\n".join(lines)
+
+
+def collapse_table() -> str:
+    """Every broken method: what became of it on each set, and when the watch stops it."""
+    runs = _collapse()["runs"].values()
+    sets = [kind for kind in matrix.SETS if any(r["set"] == kind and r["broken"] for r in runs)]
+    lines = ["| method | broken by | " + " | ".join(sets) + " |", "| --- | --- |" + " --- |" * len(sets)]
+    ways: dict[tuple[str, str], dict[str, str]] = {}
+    for run in runs:
+        if run["broken"]:
+            stopped = f"stopped at {100 * run['stopped']:.0f} %" if run["stopped"] is not None else "goes on"
+            said = f"{STATES[run['state']]}; {stopped}"
+            missed = run["state"] == "collapsed" and run["stopped"] is None
+            ways.setdefault((run["broken"], run["method"]), {})[run["set"]] = (
+                f"**{said}**" if missed else said
+            )
+    by_size = sorted(ways, key=lambda way: (sum(w[0] == way[0] for w in ways), way[1], way[0]))
+    for broken, method in by_size:
+        cells = " | ".join(ways[broken, method].get(kind, "–") for kind in sets)
+        lines.append(f"| `{method}` | {broken} | {cells} |")
+    return "\n".join(lines)
+
+
+def collapse_bounds() -> str:
+    """What each figure would find alone, at several bounds."""
+    found = _collapse()
+    runs = found["runs"].values()
+    total = {
+        "collapsed": sum(bool(r["broken"]) and r["state"] == "collapsed" for r in runs),
+        "other_broken": sum(bool(r["broken"]) and r["state"] != "collapsed" for r in runs),
+        "healthy": sum(r["broken"] is None for r in runs),
+    }
+    lines = [
+        f"| figure | below | collapsed ({total['collapsed']}) | other broken ({total['other_broken']}) "
+        f"| healthy ({total['healthy']}) |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for figure, bounds in found["alone"].items():
+        for bound, stopped in bounds.items():
+            lines.append(f"| {figure} | {bound} | {' | '.join(str(stopped[group]) for group in total)} |")
+    return "\n".join(lines)
+
+
 def methods_table() -> str:
     """Every registered method, where it is from, and what it needs."""
     shown = measured()
@@ -236,6 +308,9 @@ PLACES: dict[str, Callable[[], str]] = {
     "label-free methods": label_free_methods,
     "demo table": demo_table,
     "methods table": methods_table,
+    "collapse counts": collapse_counts,
+    "collapse table": collapse_table,
+    "collapse bounds": collapse_bounds,
     "method code": lambda: code(DIET),
     "modality code": lambda: example("dna.py"),
     "objective code": lambda: code(objectives.diet),

@@ -58,8 +58,8 @@ def test_a_classifier_that_knows_one_class_is_called_collapsed() -> None:
     z = torch.randn(32, 8)
     one_class = torch.zeros(32, 10)
     one_class[:, 3] = 20
-    assert read(Output({}, (z,), one_class)).trouble is not None
-    assert read(Output({}, (z,), torch.randn(32, 10))).trouble is None
+    assert read(Output({}, (z,), one_class)).trouble() is not None
+    assert read(Output({}, (z,), torch.randn(32, 10))).trouble() is None
 
 
 def test_simsiam_without_stop_gradient_is_called_collapsed(bench: Bench) -> None:

@@ -70,6 +70,31 @@ def test_head_has_batch_norm_only_where_asked(norm: bool) -> None:
     assert sum(isinstance(m, nn.GELU) for m in head.modules()) == 2
 
 
+def _scorers() -> list[Prototypes | PrototypeHead]:
+    torch.manual_seed(0)
+    return [Prototypes(6, 9), PrototypeHead(6, hidden=16, bottleneck=5, count=9, norm=False)]
+
+
+@pytest.mark.parametrize("scorer", _scorers(), ids=["prototypes", "head"])
+def test_remembers_which_prototype_scored_highest(scorer: Prototypes | PrototypeHead) -> None:
+    scores = scorer(torch.randn(7, 6))
+    assert scorer.chosen is not None and scorer.count == 9
+    assert scorer.chosen.tolist() == [max(range(9), key=lambda k: float(row[k])) for row in scores]
+    assert not any("chosen" in name for name in scorer.state_dict())
+
+
+@pytest.mark.parametrize("scorer", _scorers(), ids=["prototypes", "head"])
+def test_scores_that_nothing_learns_from_are_not_remembered(scorer: Prototypes | PrototypeHead) -> None:
+    """A teacher's, a queue's, a held-out batch's."""
+    with torch.no_grad():
+        scorer(torch.randn(7, 6))
+    assert scorer.chosen is None
+    scorer(torch.randn(7, 6))
+    with torch.no_grad():
+        scorer(torch.randn(3, 6))
+    assert scorer.chosen is not None and len(scorer.chosen) == 7
+
+
 @pytest.mark.parametrize("count", [1, 0, -3])
 def test_fewer_than_two_prototypes_are_refused(count: int) -> None:
     with pytest.raises(OptionError, match="two prototypes"):

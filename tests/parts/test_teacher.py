@@ -130,6 +130,49 @@ def test_what_it_follows_survives_saving_and_loading() -> None:
     assert torch.equal(other.eval()(x), teacher.eval()(x))
 
 
+def test_students_are_not_the_teachers_own_to_save_or_to_train() -> None:
+    encoder, head = _student()
+    teacher = Teacher(encoder, head)
+    assert all(name.startswith("stages.") for name in teacher.state_dict())
+    assert not {id(p) for p in teacher.parameters()} & {
+        id(p) for p in (*encoder.parameters(), *head.parameters())
+    }
+
+
+def test_agreement_is_the_cosine_of_each_row_with_the_copys() -> None:
+    encoder, head = _student()
+    teacher = Teacher(encoder, head)
+    x = torch.randn(16, 6)
+    torch.testing.assert_close(teacher.agreement(x), torch.ones(16))
+    _move(encoder, head)
+    whole = nn.Sequential(encoder, head).eval()
+    for row, found in enumerate(teacher.agreement(x)):
+        mine, theirs = whole(x[row : row + 1])[0], teacher.eval()(x[row : row + 1])[0]
+        torch.testing.assert_close(found, torch.dot(mine, theirs) / (mine.norm() * theirs.norm()))
+
+
+def test_a_student_that_says_the_opposite_agrees_minus_one() -> None:
+    student = nn.Sequential(nn.Linear(4, 4))
+    teacher = Teacher(student)
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter.neg_()
+    torch.testing.assert_close(teacher.agreement(torch.randn(5, 4)), -torch.ones(5))
+
+
+def test_agreement_moves_nothing_and_puts_every_mode_back() -> None:
+    encoder, head = _student()
+    teacher = Teacher(encoder, head)
+    encoder[1].eval()
+    modules = [*encoder.modules(), *head.modules(), *teacher.modules()]
+    states = [{n: t.clone() for n, t in m.state_dict().items()} for m in (encoder, head, teacher)]
+    modes = [m.training for m in modules]
+    assert not teacher.agreement(torch.randn(16, 6)).requires_grad
+    assert [m.training for m in modules] == modes
+    for module, before in zip((encoder, head, teacher), states, strict=True):
+        assert all(torch.equal(t, before[n]) for n, t in module.state_dict().items())
+
+
 @pytest.mark.parametrize("momentum", [-0.1, 1.5, float("nan"), float("inf")])
 def test_momentum_outside_0_to_1_is_refused(momentum: float) -> None:
     encoder, head = _student()

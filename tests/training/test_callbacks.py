@@ -15,7 +15,8 @@ import torch
 from tests.contract.conftest import Bench
 from unlabeled.errors import Interrupted
 from unlabeled.methods import Output
-from unlabeled.training.callbacks import READINGS, Metrics, every
+from unlabeled.training import callbacks
+from unlabeled.training.callbacks import READINGS, Metrics, Watch, every
 from unlabeled.training.watch import LEAST_ROWS, PATIENCE, read
 
 
@@ -51,12 +52,34 @@ def test_metrics_have_one_row_a_reading(bench: Bench) -> None:
             "vicreg",
             "effective_rank",
             "feature_spread",
+            "participation_ratio",
             "lr",
             "samples_per_second",
         }
         assert float(row["loss"]) == pytest.approx(float(row["vicreg"]))
         assert 1 <= float(row["effective_rank"]) <= 16
     assert float(found[-1]["lr"]) < float(found[1]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("byol", {"teacher_agreement"}),
+        ("moco_v3", {"teacher_agreement"}),
+        ("dino", {"teacher_agreement", "prototype_use"}),
+        ("swav", {"prototype_use"}),
+        ("simclr", set()),
+    ],
+)
+def test_teachers_and_prototypes_are_read_where_there_are_any(
+    method: str, more: set[str], bench: Bench
+) -> None:
+    bench.train(bench.engine(method, epochs=1), "run")
+    found = rows(bench.folder / "run")
+    assert set(found[0]) & {"teacher_agreement", "prototype_use"} == more
+    for row in found:
+        for name in more:
+            assert (-1 if name == "teacher_agreement" else 0) <= float(row[name]) <= 1
 
 
 def test_long_runs_are_read_about_two_hundred_times() -> None:
@@ -115,6 +138,23 @@ def test_a_batch_of_two_is_not_called_collapsed(bench: Bench) -> None:
     assert engine.moved == PATIENCE + 1
 
 
+def test_what_the_run_began_with_survives_a_checkpoint(tmp_path: Path) -> None:
+    """Few directions are judged against the first reading: a resumed run must know it."""
+    watch = Watch(tmp_path, "stop", None)
+    assert Watch(tmp_path, "stop", None).first is None
+    for first in (None, read(Output({}, (torch.randn(32, 4),), torch.randn(32, 3)))):
+        watch.first = first
+        resumed = Watch(tmp_path, "stop", None)
+        resumed.load_state_dict(watch.state_dict())
+        assert resumed.first == first
+
+
+def test_the_first_step_is_always_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "READINGS", 2)
+    bench.train(bench.engine("vicreg"), "run")
+    assert [int(row["step"]) for row in rows(bench.folder / "run")] == [1, 4, 8]
+
+
 def test_what_is_called_a_collapse() -> None:
     torch.manual_seed(0)
     line = torch.randn(LEAST_ROWS, 1) * torch.ones(1, 16) + 1e-3 * torch.randn(LEAST_ROWS, 16)
@@ -124,5 +164,5 @@ def test_what_is_called_a_collapse() -> None:
         (point, "to one point"),
         (torch.ones(LEAST_ROWS, 16), "to one point"),
     ):
-        assert said in (read(Output({}, (z,))).trouble or "")
-    assert read(Output({}, (torch.randn(LEAST_ROWS, 16),))).trouble is None
+        assert said in (read(Output({}, (z,))).trouble() or "")
+    assert read(Output({}, (torch.randn(LEAST_ROWS, 16),))).trouble() is None

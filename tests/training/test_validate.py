@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from torch import Tensor
 
 from tests.contract.conftest import METHODS, Bench, digits
 from unlabeled.data.source import Source
-from unlabeled.errors import DataError
+from unlabeled.errors import DataError, Interrupted
 from unlabeled.methods import lookup
+from unlabeled.training import validate
 from unlabeled.training.engine import Engine
 from unlabeled.training.fit import Machine, fit
 from unlabeled.training.validate import Held
@@ -25,9 +28,11 @@ def held_out(engine: Engine) -> tuple[Source, np.ndarray]:
     return engine.modality.read(x[64:]), y[64:]
 
 
-def train(bench: Bench, engine: Engine, out: str, held: Held | None) -> dict[str, Tensor]:
+def train(
+    bench: Bench, engine: Engine, out: str, held: Held | None, *, resume: bool = False
+) -> dict[str, Tensor]:
     folder = bench.folder / out
-    folder.mkdir()
+    folder.mkdir(exist_ok=resume)
     fit(
         engine,
         folder,
@@ -35,7 +40,7 @@ def train(bench: Bench, engine: Engine, out: str, held: Held | None) -> dict[str
         held=held,
         limit=None,
         on_collapse="warn",
-        resume=False,
+        resume=resume,
         say=lambda line: None,
     )
     return {n: t.clone() for n, t in engine.method.state_dict().items()}
@@ -57,7 +62,9 @@ def test_looking_changes_nothing(name: str, bench: Bench) -> None:
     index = lookup(name).cls.requires.index
     score = "validation_effective_rank" if index else "validation_loss"
     assert np.isfinite(column(bench.folder / "watched", score)).all()
-    assert all(0 <= value <= 1 for value in column(bench.folder / "watched", "knn"))
+    for figure in ("knn", "linear_probe"):
+        found = column(bench.folder / "watched", figure)
+        assert len(found) == 4 and all(0 <= value <= 1 for value in found)
     assert (bench.folder / "watched" / "best.ckpt").exists()
     assert not (bench.folder / "alone" / "best.ckpt").exists()
 
@@ -101,6 +108,59 @@ def test_the_method_is_in_training_again_after_a_look(bench: Bench) -> None:
     held.look(engine)
     assert {n: m.training for n, m in engine.method.named_modules()} == before
     assert all(before.values())
+
+
+def test_the_linear_probe_sends_no_gradient_and_moves_no_statistics(bench: Bench) -> None:
+    engine = bench.engine("barlow_twins", epochs=1)
+    train(bench, engine, "run", None)
+    for parameter in engine.method.parameters():
+        parameter.grad = None
+    before = {n: t.clone() for n, t in engine.method.state_dict().items()}
+    assert any("running_mean" in name for name in before)
+    assert 0 <= Held(None, digits(64)[1], seed=0).look(engine)["linear_probe"] <= 1
+    assert [n for n, t in engine.method.state_dict().items() if not torch.equal(t, before[n])] == []
+    assert all(parameter.grad is None for parameter in engine.method.parameters())
+
+
+def test_the_linear_probe_reads_the_classes_off_the_frozen_features(bench: Bench) -> None:
+    """Of features that hold the class it makes no mistake, of features without it no more than chance."""
+    engine = bench.engine("barlow_twins", epochs=1)
+    train(bench, engine, "run", None)
+    y = digits(64)[1] % 2
+    held = Held(None, y, seed=0)
+    told = torch.randn(64, 16) + 20 * torch.from_numpy(y)[:, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validate, "features", lambda *given, rows, **named: told[rows])
+        assert held.look(engine)["linear_probe"] == 1
+        patch.setattr(validate, "features", lambda *given, rows, **named: torch.ones(len(rows), 16))
+        commonest = np.bincount(y[held.references]).argmax()
+        assert held.look(engine)["linear_probe"] == pytest.approx(np.mean(y[held.queries] == commonest))
+
+
+def test_watched_figures_are_the_same_for_the_same_seed_and_after_a_resume(bench: Bench) -> None:
+    def held() -> Held:
+        return Held(None, digits(64)[1], seed=0)
+
+    def figures(out: str) -> list[list[float]]:
+        names = ("knn", "linear_probe", "teacher_agreement", "effective_rank")
+        return [column(bench.folder / out, name) for name in names]
+
+    for out in ("whole", "again"):
+        train(bench, bench.engine("byol"), out, held())
+    stopped = bench.engine("byol")
+    inner = stopped.step
+
+    def noted(batch: Any, draws: Any) -> Any:
+        if stopped.moved + 1 == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return inner(batch, draws)
+
+    stopped.step = noted  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        train(bench, stopped, "pieces", held())
+    train(bench, bench.engine("byol"), "pieces", held(), resume=True)
+    assert len(figures("whole")[0]) == 8
+    assert figures("whole") == figures("again") == figures("pieces")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from unlabeled.parts.heads import mlp
 from unlabeled.parts.joint import joint
 from unlabeled.parts.masks import Mask, RandomMask
 from unlabeled.parts.norm import GlobalBatchNorm, globalise
-from unlabeled.parts.prototypes import PrototypeHead, Prototypes
+from unlabeled.parts.prototypes import Assigning, PrototypeHead, Prototypes
 from unlabeled.parts.queue import Queue
 from unlabeled.parts.schedules import Clock, Cosine, Linear, WarmupCosine
 from unlabeled.parts.teacher import Teacher
 
 __all__ = [
+    "Assigning",
     "Centre",
     "Clock",
     "Cosine",

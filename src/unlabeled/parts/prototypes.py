@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,7 +11,20 @@ from unlabeled.errors import OptionError
 from unlabeled.parts.heads import mlp
 
 
-class Prototypes(nn.Module):
+class Assigning(nn.Module):
+    """What scores rows against prototypes. It remembers which prototype scored highest for each row, the last
+    time that scores were learned from: a teacher's, a queue's or a held-out batch's do not count."""
+
+    count: int
+    chosen: Int[Tensor, " rows"] | None = None
+
+    def noted(self, scores: Float[Tensor, "batch count"]) -> Float[Tensor, "batch count"]:
+        if scores.requires_grad:
+            self.chosen = scores.detach().argmax(dim=1)
+        return scores
+
+
+class Prototypes(Assigning):
     """`count` unit vectors; the score of an embedding is its cosine with each (Caron et al. 2020, 2006.09882).
 
     `normalise` brings the vectors back to the sphere; call it after every optimiser step.
@@ -21,6 +34,7 @@ class Prototypes(nn.Module):
         super().__init__()
         if count < 2:
             raise OptionError(f"at least two prototypes are needed, not {count}")
+        self.count = count
         self.weight = nn.Parameter(torch.randn(count, dim))
         self.normalise()
 
@@ -29,10 +43,10 @@ class Prototypes(nn.Module):
         self.weight.copy_(F.normalize(self.weight, dim=1))
 
     def forward(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch count"]:
-        return F.linear(F.normalize(z, dim=1), self.weight)
+        return self.noted(F.linear(F.normalize(z, dim=1), self.weight))
 
 
-class PrototypeHead(nn.Module):
+class PrototypeHead(Assigning):
     """DINO's head: a perceptron to a narrow bottleneck, unit length, then a linear layer whose rows are
     unit vectors (weight norm with its length fixed at 1; Caron et al. 2021, 2104.14294).
 
@@ -43,9 +57,10 @@ class PrototypeHead(nn.Module):
         super().__init__()
         if count < 2:
             raise OptionError(f"at least two prototypes are needed, not {count}")
+        self.count = count
         self.mlp = mlp(dim, hidden, hidden, bottleneck, activation=nn.GELU, norm=norm)
         self.prototypes = nn.Parameter(torch.empty(count, bottleneck))
         nn.init.trunc_normal_(self.prototypes, std=0.02)
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch count"]:
-        return F.linear(F.normalize(self.mlp(x), dim=1), F.normalize(self.prototypes, dim=1))
+        return self.noted(F.linear(F.normalize(self.mlp(x), dim=1), F.normalize(self.prototypes, dim=1)))

@@ -6,7 +6,9 @@ import copy
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _NormBase
 
 from unlabeled.data.batch import View
@@ -24,6 +26,8 @@ class Teacher(nn.Module):
 
     def __init__(self, *students: nn.Module) -> None:
         super().__init__()
+        # a tuple, so that they are not this module's own and are saved once
+        self.students = students
         self.stages = nn.ModuleList(copy.deepcopy(student) for student in students)
         self.requires_grad_(False)
 
@@ -41,6 +45,25 @@ class Teacher(nn.Module):
         for head in self.stages[1:]:
             outputs = tuple(head(h) for h in outputs)
         return outputs
+
+    @torch.no_grad()
+    def agreement(self, x: Any) -> Float[Tensor, " rows"]:
+        """Cosine, row by row, between what the students and their copy make of the same input; 1 where they agree.
+
+        Both run in evaluation mode, so that no batch statistics move; every module's mode is put back.
+        """
+        outputs: list[Tensor] = []
+        for stages in (self.students, self.stages):
+            applied = nn.Sequential(*stages)
+            modes = [(module, module.training) for module in applied.modules()]
+            applied.eval()
+            try:
+                outputs.append(applied(x).float())
+            finally:
+                for module, training in modes:
+                    module.training = training
+        student, teacher = outputs
+        return F.cosine_similarity(student, teacher, dim=1)
 
     @torch.no_grad()
     def follow(self, *students: nn.Module, momentum: float) -> None:

@@ -36,9 +36,18 @@ LITTLE_SPREAD = 0.1
 PANELS = {
     "loss": ("Loss", "what training makes small"),
     "knn": ("Accuracy of nearest neighbours", "on labels that are only watched, never trained on"),
+    "linear_probe": (
+        "Accuracy of a linear classifier",
+        "fitted anew each time, on labels that are only watched; nothing of it reaches the encoder",
+    ),
     "effective_rank": ("Effective rank", "directions the embeddings of a batch use; 1 is a collapse"),
     "feature_spread": ("Feature spread", "1: embeddings point all around; 0: all the same way"),
     "class_entropy": ("Entropy of predicted classes", "1: all classes alike; 0: one class for all"),
+    "teacher_agreement": (
+        "Agreement with the teacher",
+        "mean cosine on the same samples; 1: they say the same",
+    ),
+    "prototype_use": ("Use of the prototypes", "1: the batch uses them evenly; 0: one for all"),
     "lr": ("Learning rate", ""),
     "samples_per_second": ("Samples per second", ""),
 }

@@ -6,6 +6,7 @@ import csv
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from unlabeled.parts.gather import gather
 from unlabeled.training.checkpoint import Closing, save
 from unlabeled.training.engine import Engine, total
 from unlabeled.training.validate import Held
-from unlabeled.training.watch import ADVICE, PATIENCE, Reading, read
+from unlabeled.training.watch import ADVICE, PATIENCE, Reading, prototype_use, read, teacher_agreement
 
 READINGS = 200
 """rows of metrics.csv in a run, about"""
 VALIDATIONS = 20
-"""times the validation data is looked at in a run, about"""
+"""times that held-out data, labels and the teacher are looked at in a run, about"""
 
 
 def every(engine: Engine, times: int) -> int:
@@ -94,14 +95,17 @@ class Watch(Closing):
         self.low = 0
         self.warned = False
         self.best: float | None = None
+        self.first: Reading | None = None
         self.reading: Reading | None = None
         self.latest: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"low": self.low, "warned": self.warned, "best": self.best}
+        first = None if self.first is None else asdict(self.first)
+        return {"low": self.low, "warned": self.warned, "best": self.best, "first": first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.low, self.warned, self.best = state_dict["low"], state_dict["warned"], state_dict["best"]
+        self.first = None if state_dict["first"] is None else Reading(**state_dict["first"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, Engine)
@@ -115,11 +119,15 @@ class Watch(Closing):
         assert isinstance(pl_module, Engine)
         step, last = pl_module.moved, pl_module.moved >= pl_module.plan.steps
         values: dict[str, float] = {}
-        if step % every(pl_module, READINGS) == 0 or last:
+        if step % every(pl_module, READINGS) == 0 or step == 1 or last:
             values |= self._readings(trainer, pl_module)
-        if self.held is not None and (step % every(pl_module, VALIDATIONS) == 0 or last):
-            values |= trainer.strategy.broadcast(self.held.look(pl_module))
-            self._keep_best(trainer, self.held.score(values))
+        if step % every(pl_module, VALIDATIONS) == 0 or last:
+            agreement = teacher_agreement(pl_module.method, pl_module.modality.plain(batch.x))
+            if agreement is not None:
+                values["teacher_agreement"] = agreement
+            if self.held is not None:
+                values |= trainer.strategy.broadcast(self.held.look(pl_module))
+                self._keep_best(trainer, self.held.score(values))
         if values:
             self.latest |= values
             if trainer.is_global_zero:
@@ -129,8 +137,10 @@ class Watch(Closing):
     def _readings(self, trainer: L.Trainer, engine: Engine) -> dict[str, float]:
         assert engine.output is not None
         # the rows of all processes, and one process's word on them: each by its own would stop at another step
-        self.reading = trainer.strategy.broadcast(read(_whole(engine.output)))
-        self.low = self.low + 1 if self.reading.trouble else 0
+        use = prototype_use(engine.method)
+        self.reading = trainer.strategy.broadcast(read(_whole(engine.output), use))
+        self.first = self.first or self.reading
+        self.low = self.low + 1 if self.reading.trouble(self.first) else 0
         now, done = time.monotonic(), engine.moved - self.steps
         speed = done * engine.plan.batch_size / max(now - self.since, 1e-9)
         self.since, self.steps = now, engine.moved
@@ -140,11 +150,14 @@ class Watch(Closing):
             **{name: float(term.detach()) for name, term in engine.output.terms.items()},
             "effective_rank": self.reading.effective_rank,
             "feature_spread": self.reading.feature_spread,
+            "participation_ratio": self.reading.participation_ratio,
             "lr": engine.rates.ordinary(engine.clock),
             "samples_per_second": speed,
         }
         if self.reading.class_entropy is not None:
             values["class_entropy"] = self.reading.class_entropy
+        if self.reading.prototype_use is not None:
+            values["prototype_use"] = self.reading.prototype_use
         return values
 
     def _keep_best(self, trainer: L.Trainer, score: float | None) -> None:
@@ -155,7 +168,7 @@ class Watch(Closing):
     def _judge(self, trainer: L.Trainer, engine: Engine) -> None:
         if self.low < PATIENCE or self.reading is None or self.warned:
             return
-        said = f"collapsed at step {engine.moved} of {engine.plan.steps}: {self.reading.trouble}"
+        said = f"collapsed at step {engine.moved} of {engine.plan.steps}: {self.reading.trouble(self.first)}"
         if self.on_collapse == "warn":
             self.warned = True
             if trainer.is_global_zero:

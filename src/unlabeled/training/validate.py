@@ -11,12 +11,14 @@ from unlabeled.data.draws import Draws
 from unlabeled.data.rows import Rows, features
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError
-from unlabeled.evaluation import effective_rank, knn
+from unlabeled.evaluation import effective_rank, knn, linear_probe
 from unlabeled.parts.gather import gather
 from unlabeled.training.engine import Engine, total
 
 NO_ROWS: np.ndarray = np.empty(0, dtype=np.int64)
 NEIGHBOURS = 20
+PENALTIES, STEPS = (0.1,), 50
+"""of the linear probe while training: one strength, and an optimum near enough to draw a curve from"""
 REFERENCES, QUERIES = 4000, 1000
 """labelled samples that neighbours are searched among, and searched for, at most"""
 
@@ -26,7 +28,9 @@ class Held:
 
     `validation_loss` is the method's own loss on held-out views, drawn alike every time. A method that
     needs each sample's place in the training set has none: `validation_effective_rank` of the held-out
-    features stands in its place. `knn` is the accuracy of 20 neighbours among the labelled samples.
+    features stands in its place. `knn` is the accuracy of 20 neighbours among the labelled samples, and
+    `linear_probe` that of a logistic regression fitted anew to the same frozen features: no gradient of it
+    reaches the encoder, and it leaves nothing behind that a resumed run would have to bring back.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class Held:
                 rows=chosen,
             )
             cut, y = len(self.references), self.watched_y[chosen]
-            values["knn"] = knn(z[:cut], y[:cut], z[cut:], y[cut:], k=min(NEIGHBOURS, cut))
+            known, asked = (z[:cut], y[:cut]), (z[cut:], y[cut:])
+            values["knn"] = knn(*known, *asked, k=min(NEIGHBOURS, cut))
+            values["linear_probe"] = linear_probe(*known, *asked, penalties=PENALTIES, steps=STEPS)
         return values
 
     @staticmethod

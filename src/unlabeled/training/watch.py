@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unlabeled.evaluation import effective_rank, feature_spread
 from unlabeled.methods.contract import Output
+from unlabeled.parts import Assigning, Teacher, gather
 
-LEAST_SPREAD = 0.02
-"""of unit rows; 1 spread evenly over the sphere, 0 one point. 0.02 is a mean cosine of 0.9996"""
-LEAST_RANK = 1.3
-"""effective rank of centred unit rows; 1 is a line"""
+LEAST_SPREAD = 0.15
+"""of unit rows; 1 spread evenly over the sphere, 0 one point"""
+LEAST_DIRECTIONS = 1.8
+"""participation ratio of centred unit rows, where the run began with more than twice what it has; 1 is a line"""
 LEAST_ENTROPY = 0.05
 """entropy of the mean predicted class over its largest value"""
-LEAST_ROWS = 8
-"""rows below which the rank says nothing: two points always lie on a line"""
+LEAST_PROTOTYPES = 0.1
+"""entropy of the chosen prototypes over its largest value"""
+LEAST_ROWS = 16
+"""rows below which the directions say nothing: two points always lie on a line"""
 PATIENCE = 4
 """readings in a row below a bound before it counts as collapse"""
 
@@ -35,35 +39,87 @@ class Reading:
 
     effective_rank: float
     feature_spread: float
+    participation_ratio: float
     rows: int
     class_entropy: float | None = None
+    prototype_use: float | None = None
 
-    @property
-    def trouble(self) -> str | None:
-        """What is wrong, in words, or None."""
+    def trouble(self, first: Reading | None = None) -> str | None:
+        """What is wrong, in words, or None.
+
+        `first`: the run's first reading. Few directions are a collapse only of a run that began with more: an
+        encoder that hides tokens may begin with fewer than 2, and learn. The effective rank is shown and not
+        judged: weak directions count much in it, and it stays above 10 where the others see a line.
+        """
         if self.class_entropy is not None and self.class_entropy < LEAST_ENTROPY:
             return f"nearly every sample is given the same class (entropy {self.class_entropy:.3f} of 1)"
+        if self.prototype_use is not None and self.prototype_use < LEAST_PROTOTYPES:
+            return f"nearly every sample is given the same prototype (entropy {self.prototype_use:.3f} of 1)"
         if self.feature_spread < LEAST_SPREAD:
             return f"the embeddings have shrunk to one point (spread {self.feature_spread:.4f} of 1)"
-        if self.effective_rank < LEAST_RANK and self.rows >= LEAST_ROWS:
-            return f"the embeddings have shrunk to a line (effective rank {self.effective_rank:.2f})"
+        fallen = first is None or self.participation_ratio < first.participation_ratio / 2
+        if self.participation_ratio < LEAST_DIRECTIONS and fallen and self.rows >= LEAST_ROWS:
+            return (
+                f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
+            )
         return None
 
 
 @torch.no_grad()
-def read(output: Output, *, rows: int = 256) -> Reading:
-    """Effective rank of centred unit rows and feature spread of the first view; class entropy of logits."""
+def read(output: Output, prototypes: float | None = None, *, rows: int = 256) -> Reading:
+    """Effective rank and participation ratio of centred unit rows and feature spread of the first view; class
+    entropy of logits. `prototypes`: how evenly they were used, where there are any."""
     z = F.normalize(output.embeddings[0].detach()[:rows].float(), dim=1)
-    rank = effective_rank(z - z.mean(dim=0)) if bool((z - z.mean(dim=0)).abs().max() > 1e-6) else 1.0
+    centred = z - z.mean(dim=0)
+    alive = bool(centred.abs().max() > 1e-6)
     return Reading(
-        float(rank),
-        float(feature_spread(z)),
+        effective_rank(centred) if alive else 1.0,
+        feature_spread(z),
+        participation_ratio(centred) if alive else 1.0,
         len(z),
         None if output.logits is None else entropy(output.logits),
+        prototypes,
     )
+
+
+def participation_ratio(centred: Tensor) -> float:
+    """(Σλ)² / Σλ², with λ the eigenvalues of the covariance: 1 on a line, d where d directions vary alike.
+
+    Of the traces of the rows' products, which need no decomposition.
+    """
+    products = centred.double() @ centred.double().T
+    return float(products.trace().square() / products.square().sum())
 
 
 def entropy(logits: Tensor) -> float:
     """Entropy of the mean predicted class, from 0 (one class) to 1 (all alike)."""
     mean = logits.float().softmax(dim=1).mean(dim=0)
-    return float(-(mean * mean.clamp(min=1e-12).log()).sum()) / math.log(mean.shape[0])
+    return float(torch.special.entr(mean).sum()) / math.log(mean.shape[0])
+
+
+def teacher_agreement(method: nn.Module, x: Any) -> float | None:
+    """Mean cosine between student and teacher on the same inputs, over the rows of all processes; 1 if alike.
+
+    None for a method without a teacher that copies it. Where there are several teachers: the mean.
+    """
+    teachers = [part for part in method.modules() if isinstance(part, Teacher)]
+    if not teachers:
+        return None
+    return float(gather(torch.stack([teacher.agreement(x).mean() for teacher in teachers])).mean())
+
+
+@torch.no_grad()
+def prototype_use(method: nn.Module) -> float | None:
+    """How evenly the last batch chose its prototypes: 0 all the same one, 1 as evenly as so many rows can.
+
+    Entropy of the shares in which the rows of all processes chose each prototype, over its largest value,
+    log min(rows, prototypes). None for a method without prototypes. Where there are several sets: the least.
+    """
+    uses = []
+    for part in method.modules():
+        if isinstance(part, Assigning) and part.chosen is not None:
+            chosen = gather(part.chosen)
+            shares = torch.bincount(chosen, minlength=part.count).float() / len(chosen)
+            most = math.log(max(2, min(len(chosen), part.count)))
+            uses.append(float(torch.special.entr(shares).sum()) / most)
+    return min(uses, default=None)

@@ -27,6 +27,7 @@ MODULES = {
     "pillow": "PIL",
     "torch-geometric": "torch_geometric",
     "huggingface-hub": "huggingface_hub",
+    "umap-learn": "umap",
 }
 """packages that are imported under another name"""
 THROUGH = {"tensorboard": "torch.utils.tensorboard"}

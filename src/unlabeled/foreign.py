@@ -11,6 +11,7 @@ and embeddings that were made anywhere.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from unlabeled import modalities
 from unlabeled.data.frames import SUFFIXES, is_frame, read_frame
+from unlabeled.data.source import Source
 from unlabeled.errors import DataError, ExportError, OptionError, missing
 from unlabeled.evaluation import arrays
 from unlabeled.export import ABOUT, open_onnx, read_texts
@@ -358,6 +360,46 @@ def read_embeddings(source: Any) -> np.ndarray:
     if is_frame(source):
         return _rows(_from_table(read_frame(source), "the table"), "the table")
     return _rows(source, "the embeddings")
+
+
+def is_embeddings(source: Any) -> bool:
+    """Whether `source` may hold embeddings: by its type or its name, its content is not looked at."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        return path.is_file() and (path.suffix in (".npy", ".npz") or is_frame(path))
+    return is_frame(source) or isinstance(source, np.ndarray | Tensor | list)
+
+
+class Embeddings(Source):
+    """Embeddings as a source: a table's columns `index`, `key` and `label` say what `embed` meant by them.
+
+    `fetch` gives rows of the array. `source`: as for `read_embeddings`.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.z = read_embeddings(source)
+        beside = _beside(source, len(self.z))
+        self.index = np.asarray(beside.get("index", np.arange(len(self.z))), dtype=np.int64)
+        self.keys = [str(key) for key in beside.get("key", self.index.tolist())]
+        self.labels = np.array(beside["label"], dtype=object) if "label" in beside else None
+        self.skipped = []
+        self.description = f"{len(self.z)} embeddings of {self.z.shape[1]} dimensions"
+        self.fingerprint = hashlib.blake2b(self.z.tobytes(), digest_size=8).hexdigest()
+
+    def fetch(self, positions: Any) -> np.ndarray:
+        return self.z[np.asarray(positions)]
+
+
+def _beside(source: Any, rows: int) -> dict[str, list[Any]]:
+    """The columns of a table that say what each embedding is of."""
+    if isinstance(source, str | os.PathLike) and Path(source).suffix in (".npy", ".npz"):
+        return {}
+    if not is_frame(source):
+        return {}
+    table = read_frame(source)
+    named = [name for name in ("index", "key", "label") if name in table.column_names]
+    # a csv file without a header has a row more than its table, and no such column
+    return {name: table[name].to_pylist() for name in named} if table.num_rows == rows else {}
 
 
 EMBEDDING = ("embedding", "embeddings", "features", "x")

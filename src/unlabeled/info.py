@@ -34,6 +34,7 @@ PACKAGES = {
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",
+    "umap-learn": "map",
 }
 """what the library uses → the extra that brings it (empty: the base install)"""
 

@@ -21,6 +21,7 @@ from unlabeled.data.draws import Draws
 from unlabeled.data.rows import Rows, features
 from unlabeled.methods import Output
 from unlabeled.modalities import MODALITIES
+from unlabeled.parts.masks import RandomMask
 from unlabeled.parts.schedules import Clock
 from unlabeled.training.engine import total
 
@@ -126,6 +127,20 @@ def test_modality_is_made_again_from_plain_values(kind: str) -> None:
     with torch.no_grad():
         a, b = (encoder(m.plain(m.read(KINDS[kind].data()).fetch(two))) for m in (modality, again))
     assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_sample_and_view_is_told_in_a_line_and_shown_in_a_picture_or_not(kind: str) -> None:
+    modality = opened(kind)[0]
+    batch = batch_of(kind)
+    plan = (ul.Branch("strong"), ul.Branch("local"), ul.Branch("weak", 1, mask=RandomMask(0.5)))
+    views = modality.make_views(batch, plan, Draws(0, 0, total=len(batch.index)))
+    for x, mask in [(batch.x, None), *((view.x, view.mask) for view in views)]:
+        said, pictures = modality.describe(x, mask), modality.show(x, mask)
+        assert len(said) == len(x)
+        assert all(line and "\n" not in line for line in said)
+        if pictures is not None:
+            assert pictures.dtype == np.uint8 and pictures.shape == (len(x), *pictures.shape[1:3], 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import wave
 from pathlib import Path
 from typing import Any
@@ -110,13 +109,26 @@ def test_everything_made_is_examined(things: dict[str, tuple[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_recognised_and_said(
-    name: str, things: dict[str, tuple[str, Any]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_is_recognised(name: str, things: dict[str, tuple[str, Any]]) -> None:
     kind, data = things[name]
-    with caplog.at_level(logging.INFO, logger="unlabeled"):
-        assert detect(data) is MODALITIES[kind]
-    assert f"(modality {kind})" in caplog.text
+    assert detect(data) is MODALITIES[kind]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, "data (table; recognised, modality= overrules): 40 rows"),
+        ("table", "data (table): 40 rows"),
+        ({"name": "table"}, "data (table): 40 rows"),
+    ],
+)
+def test_what_was_recognised_is_said(
+    asked: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    encoder = {"name": "mlp", "width": 8}
+    ul.pretrain(x, method="vicreg", modality=asked, encoder=encoder, epochs=1, out=tmp_path / "run")
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rows", [2, 300])
@@ -194,19 +206,6 @@ def test_a_label_column_that_was_an_input_is_refused_as_labels(tmp_path: Path) -
     )
     with pytest.raises(DataError, match="train with labels='answer'"):
         run.evaluate(data, labels="answer")
-
-
-def test_pretrain_says_what_it_got(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ul.pretrain(
-        frame(32),
-        method="vicreg",
-        epochs=1,
-        batch_size=16,
-        out=tmp_path / "run",
-        width=16,
-        on_collapse="warn",
-    )
-    assert "data: " in capsys.readouterr().err
 
 
 def test_a_column_may_be_named_as_labels(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError
@@ -50,6 +50,23 @@ def read_labels(
     number = {name: i for i, name in enumerate(classes)}
     y = np.array([-1 if name is None else number[name] for name in names], dtype=np.int64)
     return y, list(classes)
+
+
+def read_numbers(labels: Any, source: Source) -> Float[np.ndarray, " samples"] | None:
+    """(samples,) float64 where the labels are quantities, NaN where unknown; None where they name classes.
+
+    Quantities are numbers of which at least one has a fraction: 0.5 is no class. Among them −1 is a number like
+    any other; None, NaN and "" are unknown. `labels` and the errors are those of `read_labels`.
+    """
+    said = _by_sample(labels, source)
+    try:
+        values = np.array(
+            [np.nan if _is_missing(v) and str(v) not in ("-1", "-1.0") else float(v) for v in said]
+        )
+    except (TypeError, ValueError):
+        return None
+    known = values[np.isfinite(values)]
+    return None if (known == np.round(known)).all() else values
 
 
 def _by_sample(labels: Any, source: Source) -> Sequence[Any]:

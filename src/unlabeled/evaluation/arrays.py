@@ -69,9 +69,12 @@ def same_width(**named: Tensor) -> None:
             )
 
 
-def blocks(z: Tensor, width: int | None = None) -> Iterator[tuple[int, Tensor]]:
-    """`z` in blocks of rows, each with the place of its first; a row is counted as `width` numbers."""
-    step = max(1, CHUNK // max(1, width or z.shape[1]))
+def blocks(z: Tensor, width: int | None = None, *, least: int = 1) -> Iterator[tuple[int, Tensor]]:
+    """`z` in blocks of at least `least` rows, each with the place of its first.
+
+    A row is counted as `width` numbers.
+    """
+    step = max(least, CHUNK // max(1, width or z.shape[1]))
     for start in range(0, len(z), step):
         yield start, z[start : start + step]
 
@@ -79,6 +82,20 @@ def blocks(z: Tensor, width: int | None = None) -> Iterator[tuple[int, Tensor]]:
 def exact(rows: Tensor) -> Float[Tensor, "rows dim"]:
     """A block in float64; on the CPU where the device has no such type."""
     return rows.cpu().double() if rows.device.type == "mps" else rows.double()
+
+
+def largest(z: Tensor) -> float:
+    """The largest absolute number of `z`: what to divide by so that no square overflows or vanishes."""
+    return max(float(exact(rows).abs().max()) for _, rows in blocks(z))
+
+
+def mean_row(z: Tensor) -> Float[Tensor, " dim"]:
+    """Mean over the samples in float64; a constant column's is that constant, without rounding."""
+    first = exact(z[:1])
+    total = torch.zeros_like(first[0])
+    for _, rows in blocks(z):
+        total += (exact(rows) - first).sum(0)
+    return first[0] + total / len(z)
 
 
 def unit_rows(rows: Tensor) -> Float[Tensor, "rows dim"]:

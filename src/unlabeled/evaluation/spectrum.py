@@ -1,17 +1,27 @@
-"""How many directions the embeddings use, and how far apart they lie: figures that need no labels."""
+"""How many directions the embeddings use: figures of their singular values, which need no labels.
+
+Each takes embeddings, or the `Spectrum` that `decompose` makes of them, so that ten figures cost one
+decomposition. Figures of σ look at the embeddings as they are: a common offset of all rows counts as one strong
+direction. Figures of λ, the eigenvalues of the covariance, look at how the rows differ. None changes when the
+embeddings are multiplied by a number or rotated.
+"""
 
 from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from scipy.special import entr
 
-from unlabeled.evaluation.arrays import CHUNK, Features, blocks, exact, features, unit_rows
+from unlabeled.errors import DataError, OptionError
+from unlabeled.evaluation.arrays import Features, blocks, exact, features, largest
+from unlabeled.evaluation.decomposition import Spectrum, decompose, singular_values, triangle
+
+RANKME_EPSILON = 1e-7
 
 
-def effective_rank(z: Features) -> float:
+def effective_rank(z: Features | Spectrum) -> float:
     """exp(entropy of the singular values), from 1 (one direction) to min(samples, dim) (all alike).
 
     With σ the singular values of z and p = σ / Σσ: exp(-Σ p ln p). z is taken as it is, neither centred nor
@@ -24,57 +34,179 @@ def effective_rank(z: Features) -> float:
     Refused: fewer than 2 samples, NaN, infinity.
     Source: Roy, Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
     """
-    sigma = singular_values(features(z, "z", least_rows=2))
-    total = sigma.sum()
-    if total == 0:
-        warnings.warn(
-            "every embedding is zero, so the effective rank is 0: the encoder has collapsed", stacklevel=2
-        )
-        return 0.0
-    p = sigma / total
-    return float(torch.special.entr(p).sum().exp())
+    sigma = _singular_values(z)
+    if sigma[0] == 0:
+        return _all_zero("effective rank")
+    return float(np.exp(entr(sigma / sigma.sum()).sum()))
 
 
-def singular_values(z: Tensor) -> Float[Tensor, " rank"]:
-    """Singular values of (samples, dim) up to a common factor, largest first, float64.
+def rankme(z: Features | Spectrum) -> float:
+    """RankMe: the effective rank with 1e-7 added to every share.
 
-    Blocks of rows are folded one after the other into a triangular factor (QR), which has the singular values
-    of everything folded so far; memory is one block of at least 4 dim rows.
+    With σ the singular values of z and p = σ / Σσ + 1e-7: exp(-Σ p ln p), from 1 to min(samples, dim). z is
+    neither centred nor scaled by row. It compares encoders of one architecture and one width; across widths it
+    says nothing.
+
+    Shapes: (samples, dim). Take four samples a dimension or more (the paper: 25,600): with fewer the figure
+    measures the number of samples, and a warning says so.
+    Known values: d for d equal singular values, 1 for rank one, up to the 1e-7. Rows of zeros only: 0, with a
+    warning.
+    Refused: fewer than 2 samples or 2 dimensions, NaN, infinity.
+    Source: Garrido, Balestriero, Najman, LeCun, 2022, arXiv:2210.02885.
     """
-    tall = z if z.shape[0] >= z.shape[1] else z.T
-    scale = max(float(exact(rows).abs().max()) for _, rows in blocks(tall))
-    if scale == 0:
-        return torch.zeros(min(z.shape), dtype=torch.float64)
-    factor: Tensor | None = None
-    for start in range(0, len(tall), step := max(4 * tall.shape[1], CHUNK // tall.shape[1])):
-        rows = tall[start : start + step]
-        block = exact(rows) / scale
-        if len(block) == len(tall):
-            factor = block
-        else:
-            stacked = block if factor is None else torch.cat([factor, block])
-            factor = torch.linalg.qr(stacked, mode="r").R
-    assert factor is not None
-    sigma: Tensor = torch.linalg.svdvals(factor)
-    return sigma.cpu()
+    sigma = _singular_values(z)
+    samples, dim = (z.samples, z.dim) if isinstance(z, Spectrum) else np.shape(z)
+    if dim < 2:
+        raise DataError("z has 1 column: a rank of one direction says nothing, give at least 2")
+    if sigma[0] == 0:
+        return _all_zero("RankMe")
+    if samples < 4 * dim:
+        warnings.warn(
+            f"rankme of {samples} samples in {dim} dimensions: below {4 * dim} samples it is limited by their "
+            "number; compare it with figures of as many samples only",
+            stacklevel=2,
+        )
+    return float(np.exp(entr(sigma / sigma.sum() + RANKME_EPSILON).sum()))
 
 
-def feature_spread(z: Features) -> float:
-    """How far the directions of the rows are spread: 1 for directions all around, 0 when all rows agree.
+def stable_rank(z: Features | Spectrum) -> float:
+    """Σσ² / σ₁²: directions as strong as the strongest that would carry the same energy; z as it is.
 
-    With ẑ the rows at length 1 and std over the samples (divided by their number): mean over dimensions of
-    std(ẑ) · sqrt(dim).
-
-    Shapes: (samples, dim). A row of zeros has no direction and counts as the zero vector.
-    Known values: 1 for isotropic rows; sqrt(1 - 1/d) for the d unit vectors; 0 for equal rows, and for rows
-    that differ in length only.
+    Known values: d for d equal singular values; 1 for rank one. Rows of zeros only: 0, with a warning.
     Refused: fewer than 2 samples, NaN, infinity.
-    Source: the collapse curve of Chen, He, "Exploring simple Siamese representation learning", 2020,
-    arXiv:2011.10566 (figure 2, middle), there as std against 1 / sqrt(dim).
+    Source: Rudelson, Vershynin, "Sampling from large matrices", 2007; for embeddings: Tsitsulin, Munkhoeva,
+    Perozzi, 2023, arXiv:2305.16562.
+    """
+    sigma = _singular_values(z)
+    if sigma[0] == 0:
+        return _all_zero("stable rank")
+    return float(((sigma / sigma[0]) ** 2).sum())
+
+
+def pseudo_condition(z: Features | Spectrum) -> float:
+    """σ_min / σ₁, from 0 (some direction is unused) to 1 (all are used alike); z as it is.
+
+    The inverse of the condition number, over the min(samples, dim) singular values.
+
+    Rows of zeros only: 0, with a warning.
+    Refused: fewer than 2 samples, NaN, infinity.
+    Source: Tsitsulin, Munkhoeva, Perozzi, 2023, arXiv:2305.16562.
+    """
+    sigma = _singular_values(z)
+    if sigma[0] == 0:
+        return _all_zero("pseudo-condition")
+    return float(sigma[-1] / sigma[0])
+
+
+def nesum(z: Features | Spectrum) -> float:
+    """NESum: Σλ / λ₁, with λ the eigenvalues of the covariance, from 1 to min(samples - 1, dim).
+
+    Known values: d for whitened embeddings; 1 where the rows differ in one direction. Equal rows: 0, with a
+    warning.
+    Refused: fewer than 2 samples, NaN, infinity.
+    Source: He, Ozay, "Exploring the gap between collapsed & whitened features in self-supervised learning",
+    ICML 2022.
+    """
+    share = _variance_shares(z)
+    return _all_equal("NESum") if share[0] == 0 else float(1 / share[0])
+
+
+def participation_ratio(z: Features | Spectrum) -> float:
+    """(Σλ)² / Σλ², with λ the eigenvalues of the covariance, from 1 to min(samples - 1, dim).
+
+    Known values: d for whitened embeddings; 1 where the rows differ in one direction. Equal rows: 0, with a
+    warning.
+    Refused: fewer than 2 samples, NaN, infinity.
+    Source: Gao, Trautmann, Yu, et al., "A theory of multineuronal dimensionality, dynamics and measurement",
+    2017, bioRxiv 214262.
+    """
+    share = _variance_shares(z)
+    return _all_equal("participation ratio") if share[0] == 0 else float(1 / (share**2).sum())
+
+
+def entropy_rank(z: Features | Spectrum) -> float:
+    """exp(entropy of the shares of variance λ / Σλ), from 1 to min(samples - 1, dim).
+
+    `effective_rank` asks the same of the singular values, uncentred; this one weighs the strong directions
+    more, since λ ∝ σ².
+
+    Known values: d for whitened embeddings; 1 where the rows differ in one direction. Equal rows: 0, with a
+    warning.
+    Refused: fewer than 2 samples, NaN, infinity.
+    Source: as `effective_rank`, of the covariance.
+    """
+    share = _variance_shares(z)
+    return _all_equal("entropy rank") if share[0] == 0 else float(np.exp(entr(share).sum()))
+
+
+def dimensions_for(z: Features | Spectrum, share: float) -> int:
+    """Principal components that hold at least `share` of the variance, such as 0.9, 0.95 or 0.99.
+
+    Known values: ceil(share · d) for whitened embeddings of d dimensions. Equal rows: 0, with a warning.
+    Refused: a share outside (0, 1], fewer than 2 samples, NaN, infinity.
+    """
+    if not 0 < share <= 1:
+        raise OptionError(f"share is {share}: give a share of the variance above 0 and up to 1, such as 0.95")
+    held = _variance_shares(z)
+    if held[0] == 0:
+        return int(_all_equal("number of dimensions"))
+    # 1e-12: a sum that misses the share by rounding only has reached it
+    return int((held.cumsum() < share - 1e-12).sum()) + 1
+
+
+def coherence(z: Features) -> float:
+    """max_i ‖U_i‖² · samples / rank: whether a few samples have directions for themselves.
+
+    U (samples, rank) are the left singular vectors of z as it is, of the singular values above rounding; ‖U_i‖²
+    is the leverage of sample i. From 1 (all samples matter alike) to samples / rank (one sample alone spans a
+    direction).
+
+    Shapes: (samples, dim); z passes twice in blocks.
+    Known values: 1 where samples <= dim and no sample depends on others. Full rank: rank = dim, which is how
+    the source writes it.
+    Refused: rows of zeros only, fewer than 2 samples, NaN, infinity.
+    Source: Candès, Recht, 2008, arXiv:0805.4471; for embeddings: Tsitsulin, Munkhoeva, Perozzi, 2023,
+    arXiv:2305.16562.
     """
     tensor = features(z, "z", least_rows=2)
-    mean = sum(unit_rows(exact(rows)).sum(0) for _, rows in blocks(tensor)) / len(tensor)
-    variance = sum((unit_rows(exact(rows)) - mean).square().sum(0) for _, rows in blocks(tensor)) / len(
-        tensor
+    samples, dim = tensor.shape
+    scale = largest(tensor)
+    if scale == 0:
+        raise DataError("every row of z is zero, so there is no coherence: the encoder has collapsed")
+    tall = tensor if samples >= dim else tensor.T
+    factor = triangle(exact(rows) / scale for _, rows in blocks(tall, least=4 * tall.shape[1]))
+    _, sigma, right = torch.linalg.svd(factor, full_matrices=False)
+    precision = torch.finfo(tensor.dtype if tensor.is_floating_point() else torch.float64).eps
+    rank = int((sigma > max(precision, torch.finfo(torch.float64).eps * len(sigma)) * sigma[0]).sum())
+    right = right[:rank]
+    if samples < dim:
+        leverage = float(right.square().sum(0).max())
+    else:
+        onto = right.T / sigma[:rank]
+        # numbers, not small tensors: kept among the blocks, those would keep the blocks' memory in pieces
+        leverage = max(
+            float((exact(rows) / scale @ onto).square().sum(1).max()) for _, rows in blocks(tensor)
+        )
+    return leverage * samples / rank
+
+
+def _singular_values(z: Features | Spectrum) -> np.ndarray:
+    if isinstance(z, Spectrum):
+        return z.singular_values
+    return singular_values(features(z, "z", least_rows=2)).numpy()
+
+
+def _variance_shares(z: Features | Spectrum) -> np.ndarray:
+    return (z if isinstance(z, Spectrum) else decompose(z)).variance_shares
+
+
+def _all_zero(figure: str) -> float:
+    warnings.warn(f"every embedding is zero, so the {figure} is 0: the encoder has collapsed", stacklevel=3)
+    return 0.0
+
+
+def _all_equal(figure: str) -> float:
+    warnings.warn(
+        f"every embedding is the same, so the {figure} is 0: the encoder has collapsed", stacklevel=3
     )
-    return float((torch.as_tensor(variance).sqrt() * tensor.shape[1] ** 0.5).mean())
+    return 0.0

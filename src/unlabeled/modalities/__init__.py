@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import logging
 import os
 import pkgutil
 import zipfile
@@ -35,11 +34,9 @@ def _found() -> dict[str, type[Modality]]:
 
 MODALITIES: dict[str, type[Modality]] = _found()
 
-_log = logging.getLogger("unlabeled")
-
 
 def detect(data: Any, modality: str | None = None) -> type[Modality]:
-    """The modality of `data`: the one named, else the only one that recognises it. Logs what was recognised.
+    """The modality of `data`: the one named, else the only one that recognises it.
 
     `OptionError`: an unknown name. `DataError`: there is nothing at that path, no modality or several
     recognise the data, or it has three axes, which two kinds of data have.
@@ -64,9 +61,7 @@ def detect(data: Any, modality: str | None = None) -> type[Modality]:
     if len(found) > 1:
         said = "; ".join(f"modality={name!r}: {line}" for name, line in found.items())
         raise DataError(f"{describe(data)} can be read in several ways, name one of them: {said}")
-    ((name, line),) = found.items()
-    _log.info("%s (modality %s)", line, name)
-    return MODALITIES[name]
+    return MODALITIES[next(iter(found))]
 
 
 def fit(data: Any, labels: Any = None, *, name: str | None = None, **options: Any) -> Modality:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unlabeled.data.batch import Batch, Tokens, View
@@ -133,10 +133,17 @@ class Modality(ABC):
         ones may have: what an exported encoder is checked on. None where a batch is not one tensor."""
         return None
 
-    def show(self, x: Any) -> Any:
-        """The samples as small colour pictures for a person: uint8 array (batch, height, width, 3); None where
-        a picture says nothing."""
+    # for a person
+    def show(self, x: Any, hidden: Bool[Tensor, "rows tokens"] | None = None) -> Any:
+        """The samples (or views) as small colour pictures: uint8 array (batch, height, width, 3); None where a
+        picture says nothing. `hidden`: tokens that are covered, as in `View.mask`."""
         return None
+
+    def describe(self, x: Any, hidden: Bool[Tensor, "rows tokens"] | None = None) -> list[str]:
+        """The samples (or views) in words, one line each: of a row its cells, of a text itself, of others their
+        size. `hidden`: tokens that are covered, as in `View.mask`. Here the shape is all that is known."""
+        shape = tuple(getattr(x, "shape", ())[1:])
+        return [" × ".join(map(str, shape))] * len(x)
 
     # what the words above give together
     def plain(self, x: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from unlabeled.data.batch import Tokens
@@ -18,15 +18,24 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import cover
 from unlabeled.modalities.series import encoders, views
-from unlabeled.modalities.series.draw import plots, stretched
+from unlabeled.modalities.series.draw import columns_of, plots, stretched
 from unlabeled.modalities.series.measure import measure
 from unlabeled.modalities.series.open import ACCEPTED
 from unlabeled.modalities.series.patches import cut, positions
 from unlabeled.modalities.series.read import SeriesSource
 from unlabeled.modalities.series.recognise import recognise
 from unlabeled.modalities.series.recordings import Layout
-from unlabeled.modalities.series.scale import SCALINGS, Filled, SeriesBatch, Standardise, bridge
+from unlabeled.modalities.series.scale import (
+    SCALINGS,
+    Filled,
+    SeriesBatch,
+    Standardise,
+    bridge,
+    lengths,
+    there,
+)
 from unlabeled.parts.encoder import Encoder, Wrapped
 
 
@@ -219,9 +228,26 @@ class Series(Modality):
         """Standardised series stretched to one length, gaps bridged."""
         return bridge(stretched(self.standardise.to(x.device)(x), self.length)).flatten(1)
 
-    def show(self, x: SeriesBatch) -> UInt8[np.ndarray, "n height width 3"]:
-        """Line plots of the standardised channels."""
-        return plots(self.standardise.to(x.device)(x))
+    # for a person
+    def show(
+        self, x: SeriesBatch, hidden: Bool[Tensor, "n tokens"] | None = None
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """Line plots of the standardised channels; hidden patches are chequered."""
+        pictures = plots(self.standardise.to(x.device)(x))
+        if hidden is None:
+            return pictures
+        steps = hidden.repeat_interleave(self.patch, dim=1)[:, : x.shape[2]]
+        return cover(pictures, columns_of(steps, there(x))[:, None].repeat(pictures.shape[1], axis=1))
+
+    def describe(self, x: SeriesBatch, hidden: Bool[Tensor, "n tokens"] | None = None) -> list[str]:
+        """Steps, channels, and how much is missing before the end."""
+        own = lengths(x)
+        known = (~x.isnan()).sum(dim=(1, 2)) / (own * x.shape[1])
+        channels = f", {x.shape[1]} channels" if x.shape[1] > 1 else ""
+        return [
+            f"{steps} steps{channels}" + (f", {1 - share:.0%} missing" if share < 1 else "")
+            for steps, share in zip(own.tolist(), known.tolist(), strict=True)
+        ]
 
 
 def _layout(

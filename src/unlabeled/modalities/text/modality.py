@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from unlabeled.data.batch import Tokens
@@ -17,6 +19,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import HIDDEN
 from unlabeled.modalities.text import encoders, views
 from unlabeled.modalities.text.documents import ACCEPTED, Columns, Documents, check_encoding, open_documents
 from unlabeled.modalities.text.measure import auto_length, fit_tokenizer, sample
@@ -160,6 +163,22 @@ class Text(Modality):
     def flatten(self, x: Ids) -> Float[Tensor, "n columns"]:
         """Counts of subwords, weighted by how rare they are, to unit length."""
         return tfidf(x, self.tokenizer.pad, self._idf)
+
+    # for a person
+    def describe(self, x: Ids, hidden: Bool[Tensor, "n length"] | None = None) -> list[str]:
+        """The text itself, on one line; a hidden token is ▒▒."""
+        covered = torch.zeros_like(x, dtype=torch.bool) if hidden is None else hidden
+        return [
+            " ".join(
+                word
+                for out, run in groupby(zip(row, hides, strict=True), key=itemgetter(1))
+                for word in self._words([number for number, _ in run], out)
+            )
+            for row, hides in zip(x.tolist(), covered.tolist(), strict=True)
+        ]
+
+    def _words(self, numbers: list[int], hidden: bool) -> list[str]:
+        return [HIDDEN] * len(numbers) if hidden else self.tokenizer.decode(numbers).split()
 
 
 def check_length(length: int | None) -> None:

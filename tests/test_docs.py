@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
 import unlabeled as ul
+from unlabeled import evaluation
 from unlabeled.modalities import MODALITIES
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +36,8 @@ def test_pages_are_made_from_code_and_results(page: str, tables: ModuleType) -> 
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/benchmarks.md"]
+    "page",
+    ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/benchmarks.md", "docs/evaluation.md"],
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
@@ -68,6 +71,17 @@ def test_the_kind_of_data_in_contributing_is_trained_on_and_read_back(
     alone = dna.DNA(30).read(short).fetch(range(60))
     padded = dna.DNA(run.modality.length).read(short).fetch(range(60))
     torch.testing.assert_close(run.encoder(alone), run.encoder(padded))
+
+
+def test_the_page_on_evaluation_names_every_figure_of_a_scorecard() -> None:
+    text = (ROOT / "docs" / "evaluation.md").read_text()
+    z = np.random.default_rng(0).normal(size=(200, 40))
+    y = np.arange(200) % 4
+    seen = evaluation.Seen(z, z[:100] + 0.1, z[:100, None] + np.zeros((100, 2, 40)))
+    with_classes = evaluation.score(seen, y, y[:100])
+    with_quantities = evaluation.score(seen, y + 0.5 * z[:, 0], y[:100] + 0.5 * z[:100, 0])
+    assert all(f"`{name}`" in text for name in {*with_classes, *with_quantities})
+    assert all(hasattr(evaluation, name) for name in {*with_classes, *with_quantities})
 
 
 def test_architecture_names_every_room() -> None:

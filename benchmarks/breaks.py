@@ -103,7 +103,7 @@ class Break:
 
 
 UNSHARPENED = {"teacher_temperature": 0.1, "final_teacher_temperature": 0.1}
-BREAKS: dict[str, Break] = {
+PARTS: dict[str, Break] = {
     "simsiam-no_stop": Break("simsiam", "no stop-gradient", SimSiamWithoutStopGradient),
     "simsiam-no_predictor": Break("simsiam", "no predictor", SimSiamWithoutPredictor),
     "byol-no_predictor": Break("byol", "no predictor", BYOLWithoutPredictor),
@@ -121,6 +121,9 @@ BREAKS: dict[str, Break] = {
         "dino", "no centring and no sharpening", options={"centre_momentum": 1.0, **UNSHARPENED}
     ),
     "swav-no_partition": Break("swav", "no equal partition (Sinkhorn)", SwAVWithoutEqualPartition),
+}
+BREAKS: dict[str, Break] = {
+    **PARTS,
     **{f"{name}-rate_x100": Break(name, "learning rate × 100", rate=100.0) for name in names()},
     **{
         f"{name}-one_view": Break(name, "one view shown twice", twice(name))

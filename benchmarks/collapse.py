@@ -1,7 +1,7 @@
 """Runs that are broken on purpose and runs that are not, and whether the watch tells them apart.
 
     python benchmarks/collapse.py                              # the missing and the stale cells
-    python benchmarks/collapse.py --sets letters --cells simsiam simsiam-no_stop
+    python benchmarks/collapse.py --sets letters --seeds 0 --cells simsiam simsiam-no_stop
     python benchmarks/collapse.py --judge                      # the summary, from the stored readings; seconds
 
 A cell is one short run: a method with its own recipe, or one of `breaks.py`, on one set of `matrix.py` with a
@@ -26,7 +26,7 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ import grid
 import matrix
 import numpy as np
 import torch
-from breaks import BREAKS
+from breaks import BREAKS, PARTS
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,7 +57,6 @@ from unlabeled.training.plan import resolve
 
 GRID = "collapse"
 SUMMARY = grid.RESULTS / "collapse.json"
-SEED = 0
 BATCH = 128
 LOOKED_AT = 512
 """held-out samples whose geometry is taken"""
@@ -76,7 +75,7 @@ READ = (
 
 
 CHOSEN_ON = ("letters", "image")
-"""sets on which the bounds were chosen; the runs on the others were made and read afterwards"""
+"""sets on which the bounds were chosen, with seed 0; all other runs were made and read afterwards"""
 JUDGED = ("effective_rank", "feature_spread", "participation_ratio", "class_entropy", "prototype_use")
 SWEPT = {
     "effective_rank": (1.3, 2, 5, 10, 20, 30),
@@ -98,7 +97,7 @@ class Setting:
     encoders: Mapping[str, Mapping[str, Any]]
     modality: Mapping[str, Any] = field(default_factory=dict)
     broken: bool = False
-    """whether the broken methods are run on it too"""
+    """whether the broken methods are run on it too, and a second seed of what is healthy or lacks a part"""
 
 
 SETTINGS = {
@@ -134,7 +133,7 @@ HEADS: dict[str, dict[str, Any]] = {
 
 
 # one run
-def cell(kind: str, held: matrix.Set, name: str) -> dict[str, Any]:
+def cell(kind: str, held: matrix.Set, name: str, seed: int) -> dict[str, Any]:
     broken = BREAKS.get(name)
     method = broken.method if broken else name
     cls = broken.cls if broken and broken.cls else lookup(method).cls
@@ -144,10 +143,10 @@ def cell(kind: str, held: matrix.Set, name: str) -> dict[str, Any]:
     modality = ul.modalities.MODALITIES[named.pop("name")].measure(held.train, **named)
     source = modality.read(held.train)
     y = labels_of(cls, held)
-    torch.manual_seed(derive_seed(SEED, "encoder"))
+    torch.manual_seed(derive_seed(seed, "encoder"))
     encoder = modality.token_encoder if cls.requires.tokens else modality.default_encoder
     built = modality.build_encoder(encoder, **setting.encoders[encoder])
-    torch.manual_seed(derive_seed(SEED, "method"))
+    torch.manual_seed(derive_seed(seed, "method"))
     classes = int(held.y.max()) + 1 if cls.requires.labels else None
     model = cls(built, find_facts(modality, source, classes), **options)
     rows = np.flatnonzero(y >= 0) if cls.requires.sampler == "labelled" and not source.whole else None
@@ -160,7 +159,7 @@ def cell(kind: str, held: matrix.Set, name: str) -> dict[str, Any]:
         lr=None,
         optimiser=None,
         weight_decay=None,
-        seed=SEED,
+        seed=seed,
         whole=source.whole,
     )
     if broken:
@@ -180,7 +179,7 @@ def cell(kind: str, held: matrix.Set, name: str) -> dict[str, Any]:
         "broken": broken.what if broken else None,
         "encoder": built.spec,
         "options": options,
-        "seed": SEED,
+        "seed": seed,
         "steps": plan.steps,
         "lr": plan.lr,
         "ended": ended,
@@ -261,7 +260,7 @@ def geometry(engine: Engine, method: Method, source: Source, y: np.ndarray) -> d
     shown = Engine(method, engine.modality, source, y, engine.plan)
     size = len(source) if source.whole else min(LOOKED_AT, len(source))
     batch = Rows(source, y)[np.arange(size)]
-    output = shown.step(batch, Draws(SEED, 0, total=size, name="held out"))
+    output = shown.step(batch, Draws(0, 0, total=size, name="held out"))
     kept = features(method.kept, source, prepare=engine.modality.plain, rows=np.arange(size))
     found = {}
     for name, z in (("compared", output.embeddings[0].detach().float()), ("kept", kept)):
@@ -351,10 +350,11 @@ def judge() -> dict[str, Any]:
         return low
 
     return {
-        "chosen_on": list(CHOSEN_ON),
         "runs": {
             name: {
                 "set": entry["set"],
+                "seed": entry["seed"],
+                "chosen_on": entry["set"] in CHOSEN_ON and entry["seed"] == 0,
                 "method": entry["method"],
                 "broken": entry["broken"],
                 "state": states[name],
@@ -374,35 +374,47 @@ def judge() -> dict[str, Any]:
     }
 
 
+def planned() -> Iterator[tuple[str, str, int]]:
+    """(set, method or break, seed) of every cell."""
+    for kind, setting in SETTINGS.items():
+        for name in [*names(), *(BREAKS if setting.broken else ())]:
+            yield kind, name, 0
+    for kind, setting in SETTINGS.items():
+        for name in [*PARTS, *names()] if setting.broken else ():
+            yield kind, name, 1
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sets", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--cells", nargs="*", help="methods and breaks, by name; all where none are given")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     parser.add_argument("--data", type=Path, default=grid.DATA, help="folder that holds the data sets")
     parser.add_argument("--force", action="store_true", help="measure cells again though they are there")
     parser.add_argument("--judge", action="store_true", help="only judge what is stored")
     asked = parser.parse_args()
-    for kind in asked.sets if not asked.judge else ():
-        held: list[matrix.Set] = []
-        for name in [*names(), *BREAKS] if asked.cells is None else asked.cells:
-            if name in BREAKS and not SETTINGS[kind].broken:
-                continue
-            broken = BREAKS.get(name)
-            cls = (broken.cls if broken else None) or lookup(broken.method if broken else name).cls
+    held: dict[str, matrix.Set] = {}
+    for kind, name, seed in planned():
+        wanted = kind in asked.sets and seed in asked.seeds and (asked.cells is None or name in asked.cells)
+        if asked.judge or not wanted:
+            continue
+        broken = BREAKS.get(name)
+        cls = (broken.cls if broken else None) or lookup(broken.method if broken else name).cls
 
-            def measure(kind: str = kind, name: str = name, held: list[matrix.Set] = held) -> dict[str, Any]:
-                if not held:
-                    held.append(matrix.SETS[kind][1](asked.data))
-                return cell(kind, held[0], name)
+        def measure(kind: str = kind, name: str = name, seed: int = seed) -> dict[str, Any]:
+            if kind not in held:
+                held[kind] = matrix.SETS[kind][1](asked.data)
+            return cell(kind, held[kind], name, seed)
 
-            grid.run(GRID, f"{kind}-{name}", code_hash(cls), measure, force=asked.force)
+        called = f"{kind}-{name}" + f"-seed{seed}" * (seed > 0)
+        grid.run(GRID, called, code_hash(cls), measure, force=asked.force)
     SUMMARY.write_text(json.dumps(judge(), indent=1) + "\n")
     import tables
 
     tables.write()
-    print(tables.collapse_table())
+    print(tables.collapse_counts())
 
 
 if __name__ == "__main__":

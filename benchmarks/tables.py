@@ -158,14 +158,12 @@ def _collapse() -> dict[str, Any]:
 
 def collapse_counts() -> str:
     """How many runs of each state there are, how many the watch stops, and when."""
-    found = _collapse()
-    runs, chosen_on = found["runs"].values(), found["chosen_on"]
     lines = ["| runs | number | stopped | after (median share of the run) |", "| --- | ---: | ---: | ---: |"]
     groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        where = ", ".join(chosen_on) if run["set"] in chosen_on else "other data, not used to choose bounds"
-        what = f"broken: {STATES[run['state']]}" if run["broken"] else "healthy"
-        groups.setdefault(f"{what} ({where})", []).append(run)
+    for run in _collapse()["runs"].values():
+        what = f"broken, {STATES[run['state']]}" if run["broken"] else "healthy"
+        where = "the bounds were chosen on these" if run["chosen_on"] else "not looked at before"
+        groups.setdefault(f"{what}: {where}", []).append(run)
     for words, group in sorted(groups.items(), key=lambda item: (item[0].startswith("healthy"), item[0])):
         shares = [r["stopped"] for r in group if r["stopped"] is not None]
         when = f"{100 * statistics.median(shares):.0f} %" if shares else "–"
@@ -180,7 +178,7 @@ def collapse_table() -> str:
     lines = ["| method | broken by | " + " | ".join(sets) + " |", "| --- | --- |" + " --- |" * len(sets)]
     ways: dict[tuple[str, str], dict[str, str]] = {}
     for run in runs:
-        if run["broken"]:
+        if run["broken"] and run["seed"] == 0:
             stopped = f"stopped at {100 * run['stopped']:.0f} %" if run["stopped"] is not None else "goes on"
             said = f"{STATES[run['state']]}; {stopped}"
             missed = run["state"] == "collapsed" and run["stopped"] is None

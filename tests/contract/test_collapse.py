@@ -79,3 +79,24 @@ def test_simsiam_without_stop_gradient_is_called_collapsed(bench: Bench) -> None
     engine.method.forward = forward.__get__(engine.method)  # type: ignore[method-assign]
     with pytest.raises(CollapseError):
         bench.train(engine, "no_stop", on_collapse="stop")
+
+
+def test_swav_without_its_equal_partition_is_called_collapsed(bench: Bench) -> None:
+    """Codes that are the scores themselves send every sample to one prototype (Caron et al. 2020, section 3.1)."""
+    from unlabeled.methods.clustered import SwAV
+
+    def codes(self: SwAV, scores: Any, clock: Any) -> Any:
+        return [(s.detach() / self.epsilon).softmax(dim=1) for s in scores]
+
+    engine = bench.engine("swav", epochs=40, lr=0.01)
+    engine.method.codes = codes.__get__(engine.method)
+    with pytest.raises(CollapseError, match="same prototype"):
+        bench.train(engine, "no_partition", on_collapse="stop")
+
+
+def test_vicreg_without_its_covariance_term_is_called_collapsed(bench: Bench) -> None:
+    """Every dimension varies, and all vary together: a line (Bardes, Ponce & LeCun 2021, section 3)."""
+    engine = bench.engine("vicreg", epochs=20, lr=0.005)
+    engine.method.weights["covariance"] = 0.0
+    with pytest.raises(CollapseError, match="to a line"):
+        bench.train(engine, "no_covariance", on_collapse="stop")

@@ -151,3 +151,9 @@ def test_few_directions_are_a_collapse_of_a_run_that_began_with_more() -> None:
     assert "to a line" in (line.trouble(first=plane) or "")
     assert line.trouble(first=line) is None
     assert plane.trouble(first=along(16)) is None
+
+
+def test_the_features_of_two_classes_may_end_on_a_line() -> None:
+    line = F.normalize(torch.tensor([[1.0, 2, 3], [3, 2, -1]]), dim=1).repeat(16, 1)
+    assert "to a line" in (read(Output({}, (line,))).trouble() or "")
+    assert read(Output({}, (line,), torch.eye(2).repeat(16, 1) * 9)).trouble() is None

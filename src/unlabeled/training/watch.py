@@ -17,7 +17,7 @@ from unlabeled.parts import Assigning, Teacher, gather
 LEAST_SPREAD = 0.15
 """of unit rows; 1 spread evenly over the sphere, 0 one point"""
 LEAST_DIRECTIONS = 1.8
-"""participation ratio of centred unit rows, where the run began with more than twice what it has; 1 is a line"""
+"""participation ratio of centred unit rows; 1 is a line"""
 LEAST_ENTROPY = 0.05
 """entropy of the mean predicted class over its largest value"""
 LEAST_PROTOTYPES = 0.1
@@ -47,9 +47,11 @@ class Reading:
     def trouble(self, first: Reading | None = None) -> str | None:
         """What is wrong, in words, or None.
 
-        `first`: the run's first reading. Few directions are a collapse only of a run that began with more: an
-        encoder that hides tokens may begin with fewer than 2, and learn. The effective rank is shown and not
-        judged: weak directions count much in it, and it stays above 10 where the others see a line.
+        `first`: the run's first reading. Few directions are a collapse only where the run began with more, so
+        that half of what was more than a line is gone: an encoder that hides tokens may begin with fewer than
+        2, and learn. Nor are they one of a classifier: the features of two classes rightly end on a line. The
+        effective rank is shown and not judged: weak directions count much in it, and it stays above 10 where
+        the others see a line.
         """
         if self.class_entropy is not None and self.class_entropy < LEAST_ENTROPY:
             return f"nearly every sample is given the same class (entropy {self.class_entropy:.3f} of 1)"
@@ -57,11 +59,10 @@ class Reading:
             return f"nearly every sample is given the same prototype (entropy {self.prototype_use:.3f} of 1)"
         if self.feature_spread < LEAST_SPREAD:
             return f"the embeddings have shrunk to one point (spread {self.feature_spread:.4f} of 1)"
-        fallen = first is None or self.participation_ratio < first.participation_ratio / 2
-        if self.participation_ratio < LEAST_DIRECTIONS and fallen and self.rows >= LEAST_ROWS:
-            return (
-                f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
-            )
+        fallen = first is None or self.participation_ratio - 1 < (first.participation_ratio - 1) / 2
+        judged = self.class_entropy is None and self.rows >= LEAST_ROWS
+        if judged and fallen and self.participation_ratio < LEAST_DIRECTIONS:
+            return f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
         return None
 
 

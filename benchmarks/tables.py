@@ -194,7 +194,8 @@ def _agreement(found: dict[str, Any] | None, runs: int) -> str:
         return "– | – | –"
     low, high = found["spearman_interval"]
     some = "" if found["runs"] == runs else f", {found['runs']} runs"
-    return f"{found['spearman']:.2f} ({low:.2f} to {high:.2f}{some}) | {found['kendall']:.2f} | {100 * found['lost']:.1f}"
+    spearman = f"{found['spearman']:.2f} ({low:.2f} to {high:.2f}{some})"
+    return f"{spearman} | {found['kendall']:.2f} | {100 * found['lost']:.1f}"
 
 
 def label_free_methods() -> str:

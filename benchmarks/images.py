@@ -26,9 +26,9 @@ import torch
 from PIL import Image
 
 import unlabeled as ul
+from unlabeled.assessment import raw_features
 from unlabeled.methods import lookup, names
 from unlabeled.methods.measured import code_hash
-from unlabeled.run import raw_features
 
 EPOCHS = 20
 BUDGET = {

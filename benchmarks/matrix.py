@@ -29,10 +29,10 @@ import pyarrow.parquet as pq
 import torch
 
 import unlabeled as ul
+from unlabeled.assessment import raw_features
 from unlabeled.data.rows import features
 from unlabeled.methods import lookup, names
 from unlabeled.methods.measured import code_hash
-from unlabeled.run import raw_features
 
 SEED = 0
 NEIGHBOURS = 20

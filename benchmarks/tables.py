@@ -223,10 +223,9 @@ def code(thing: Any) -> str:
     return f"```python\n{inspect.getsource(inspect.unwrap(thing)).rstrip()}\n```"
 
 
-def module(path: str) -> str:
-    """A file of the modalities, whole."""
-    text = (ROOT / "src" / "unlabeled" / "modalities" / path).read_text()
-    return f"`src/unlabeled/modalities/{path}`:\n\n```python\n{text.rstrip()}\n```"
+def example(name: str) -> str:
+    """An example, whole."""
+    return f"```python\n{(ROOT / 'examples' / name).read_text().rstrip()}\n```"
 
 
 PLACES: dict[str, Callable[[], str]] = {
@@ -238,7 +237,7 @@ PLACES: dict[str, Callable[[], str]] = {
     "demo table": demo_table,
     "methods table": methods_table,
     "method code": lambda: code(DIET),
-    "modality code": lambda: module("text/modality.py"),
+    "modality code": lambda: example("dna.py"),
     "objective code": lambda: code(objectives.diet),
 }
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "benchmarks.md"]

@@ -154,6 +154,35 @@ def test_a_folder_without_anything_readable_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_why_samples_were_skipped_is_said_before_too_few_are_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "\n".join(["plain words"] + [f"un café, numéro {i}" for i in range(79)])
+    (tmp_path / "latin.txt").write_bytes(lines.encode("latin-1"))
+    with pytest.raises(OptionError, match="79 of the 80 samples could not be read"):
+        ul.pretrain(tmp_path / "latin.txt", **asked(tmp_path / "run", encoder=None, batch_size=None))
+    assert "skipped 79 that could not be read (1: not utf-8" in capsys.readouterr().err
+
+
+def test_what_was_skipped_is_said_once_in_a_whole_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "\n".join([*(f"plain words, number {i}" for i in range(20)), "", " ", "the end"])
+    (tmp_path / "few.txt").write_text(lines)
+    tiny = {"name": "transformer", "width": 16, "depth": 1, "heads": 2}
+    ul.pretrain(tmp_path / "few.txt", **asked(tmp_path / "run", encoder=tiny))
+    assert capsys.readouterr().err.count("skipped 2 that could not be read") == 1
+
+
+def test_held_out_samples_that_are_skipped_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"plain words, number {i}" for i in range(20)]
+    with pytest.raises(DataError, match="the validation data has 1 samples"):
+        ul.pretrain(lines, **asked(tmp_path / "run", encoder=None, validation=["some words", "", " "]))
+    assert "skipped 2 that could not be read (1: empty" in capsys.readouterr().err
+
+
 def test_a_method_without_labels_is_not_for_finetuning(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'barlow_twins' does not learn from labels: use pretrain"):
         ul.finetune(X, labels=Y, **asked(tmp_path / "run"))

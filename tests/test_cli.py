@@ -92,7 +92,8 @@ def test_the_version_is_the_library_s(capsys: pytest.CaptureFixture[str]) -> Non
         ("finetune", api.finetune),
         ("embed", Run.embed),
         ("predict", Run.predict),
-        ("evaluate", Run.evaluate),
+        ("evaluate", api.evaluate),
+        ("export", Run.export),
         ("report", Run.report),
     ],
 )
@@ -215,7 +216,7 @@ def test_another_method_drops_the_options_of_the_configuration_s(calls: list[Cal
         ("finetune photos", "needs --labels"),
         ("embed runs/x photos", "needs --output"),
         ("embed nowhere photos --output x.parquet", "nowhere"),
-        ("evaluate nowhere", "needs DATA"),
+        ("evaluate nowhere", "give the data to judge nowhere on"),
         ("report", "needs RUN"),
         ("methods --output methods.xls", ".json or .csv"),
     ],
@@ -369,3 +370,13 @@ def test_a_folder_of_images_goes_all_the_way_from_the_command_line(
     assert Path("out/p.csv").read_text(encoding="utf-8").count("\n") == 25
     assert run("report runs/first --output out/report.html") == 0
     assert Path("out/report.html").is_file()
+    assert run("report runs/first --data photos") == 0
+    assert "Nearest neighbours" in Path("runs/first/report.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert run("report runs/first runs/second --data photos --points 20") == 0
+    assert capsys.readouterr().out == "written: runs/comparison.html\n"
+    assert "first: " in Path("runs/comparison.html").read_text(encoding="utf-8")
+    assert run("report runs/first runs/second --output out/both.html") == 0
+    assert "2 runs compared" in Path("out/both.html").read_text(encoding="utf-8")
+    assert run("report runs/first runs/second --points 20") == 2
+    assert "--points is about data: give --data too" in capsys.readouterr().err

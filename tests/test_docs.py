@@ -8,6 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+
+import unlabeled as ul
+from unlabeled.modalities import MODALITIES
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +41,33 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.filterwarnings("ignore:.*no benchmark.*")
+def test_the_kind_of_data_in_contributing_is_trained_on_and_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.setitem(MODALITIES, "dna", None)  # so that it is gone when the test is
+    import dna
+
+    sequences, species = dna.two_species(60)
+    for method in ("mae", "dino", "supervised"):
+        verb, more = (ul.finetune, {"labels": species}) if method == "supervised" else (ul.pretrain, {})
+        run = verb(
+            sequences, method=method, modality="dna", batch_size=20, epochs=1, out=tmp_path / method, **more
+        )
+        table = run.embed(sequences)
+        assert table.num_rows == 60
+        again = ul.load(run.path).embed([s + "ACGT" * 20 for s in sequences])  # longer ones are cut
+        assert again.num_rows == 60
+    assert set(run.predict(sequences)["label"].to_pylist()) <= {"0", "1"}
+    assert {"knn", "linear_probe"} <= set(run.evaluate(sequences, labels=species, k=3))
+    # what ended is not seen: an embedding does not depend on how far a batch is padded
+    short = [s[:30] for s in sequences]
+    alone = dna.DNA(30).read(short).fetch(range(60))
+    padded = dna.DNA(run.modality.length).read(short).fetch(range(60))
+    torch.testing.assert_close(run.encoder(alone), run.encoder(padded))
 
 
 def test_architecture_names_every_room() -> None:

@@ -21,7 +21,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 OF_USERS = [name for name in EXTRAS if name not in ("all", "dev")]
 
-MODULES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL", "torch-geometric": "torch_geometric"}
+MODULES = {
+    "scikit-learn": "sklearn",
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+    "torch-geometric": "torch_geometric",
+    "umap-learn": "umap",
+    "huggingface-hub": "huggingface_hub",
+}
 """packages that are imported under another name"""
 THROUGH = {"tensorboard": "torch.utils.tensorboard"}
 """packages that are used through a module of another one"""

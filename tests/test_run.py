@@ -19,8 +19,9 @@ from PIL import Image
 import unlabeled as ul
 from tests.contract.conftest import digits
 from unlabeled import run as run_module
+from unlabeled.assessment import split
 from unlabeled.errors import DataError, OptionError, RunError
-from unlabeled.run import Run, pick_device, split
+from unlabeled.run import Run, pick_device
 
 X, Y = digits(60)
 SMALL = {"name": "convnet", "width": 8}
@@ -148,8 +149,20 @@ def test_a_run_without_classes_cannot_predict(run: Run) -> None:
 # evaluate
 
 
+LABELLED = {"knn", "linear_probe", "few_shot", "retrieval", "clustering"}
+UNLABELLED = {
+    "effective_rank",
+    "rankme",
+    "participation_ratio",
+    "feature_spread",
+    "uniformity",
+    "self_cluster",
+}
+OF_VIEWS = {"alignment", "lidar"}
+
+
 def check(card: Any, *, chance: float) -> None:
-    assert set(card) == {"knn", "linear_probe", "effective_rank"}
+    assert set(card) >= LABELLED | UNLABELLED | OF_VIEWS
     for name in ("knn", "linear_probe"):
         figure = card[name]
         assert figure.chance == pytest.approx(chance)
@@ -181,10 +194,28 @@ def test_evaluate_with_class_folders_a_file_and_test_data(run: Run, classes: Pat
     assert not any("fifth" in note for note in tested.notes)
 
 
-def test_evaluate_without_labels_gives_the_effective_rank_alone(run: Run) -> None:
+def test_evaluate_without_labels_gives_what_needs_none(run: Run) -> None:
     card = run.evaluate(X)
-    assert list(card) == ["effective_rank"]
+    assert set(card) >= UNLABELLED | OF_VIEWS and not LABELLED & set(card)
     assert card["effective_rank"].untrained is not None
+
+
+def test_evaluating_twice_gives_the_same_card_and_leaves_the_encoder_as_it_was(run: Run) -> None:
+    before = {name: value.clone() for name, value in run.encoder.state_dict().items()}
+    first, second = run.evaluate(X, labels=Y), run.evaluate(X, labels=Y)
+    assert first.to_dict() == second.to_dict()
+    for name, value in run.encoder.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_quantities_are_met_by_a_regression(run: Run, tmp_path: Path) -> None:
+    ink = X.reshape(len(X), -1).mean(1) + 0.25  # how much of a picture is drawn on
+    card = run.evaluate(X, labels=ink, output=tmp_path / "card.json")
+    assert card["regression_probe"].chance == 0 and card["regression_probe"].value > 0.3
+    assert not LABELLED & set(card)
+    unknown = ink.copy()
+    unknown[:10] = np.nan
+    assert any("learnt from 40 samples, tested on 10" in n for n in run.evaluate(X, labels=unknown).notes)
 
 
 def test_evaluate_refuses_labels_and_tests_that_do_not_fit(run: Run, classes: Path) -> None:

@@ -196,3 +196,31 @@ def test_a_row_of_which_nothing_is_known_is_refused_and_never_dropped(made: Any)
         clone(made).fit(broken, np.where(hidden == -1, 0, hidden))
     with pytest.raises(ValueError, match="rows 3"):
         SemiSupervisedClassifier(method="label_spreading").fit(broken, hidden)
+
+
+def test_in_cross_validation_the_start_is_fitted_in_each_fold() -> None:
+    X, _, y = (rows[:200] for rows in few_labels())
+    start = encoder(epochs=2, batch_size=50, encoder={"name": "mlp", "width": 16}).fit(X)
+    model = classifier(init=start, encoder=None, epochs=30)
+    assert cross_val_score(model, X, y, cv=2, error_score="raise").mean() > 0.3
+    assert hasattr(start, "files_")  # what was given stays as it was
+
+
+def test_a_frame_is_taken_by_the_place_of_its_columns_where_an_array_was_fitted() -> None:
+    X = few_labels()[0][:100, 2:8]
+    model = encoder(epochs=1).fit(X)
+    with pytest.warns(UserWarning, match="feature names"):
+        by_place = model.transform(pd.DataFrame(X, columns=list("abcdef")))
+    assert np.array_equal(by_place, model.transform(X))
+
+
+def test_words_in_an_array_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"could not convert string.*as a data frame"):
+        encoder(epochs=1).fit(np.array([["a", "1"], ["b", "2"]] * 10, dtype=object))
+
+
+def test_what_cannot_be_kept_as_data_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    model = encoder(epochs=1, random_state=np.random.RandomState(0)).fit(few_labels()[0][:50])
+    with pytest.raises(OptionError, match=r"random_state=RandomState.*whole number"):
+        model.save(tmp_path / "x")
+    assert not (tmp_path / "x").exists()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("finetune", "pretrain"),
+    "api": ("evaluate", "finetune", "pretrain"),
     "run": ("Run", "load"),
     "selection": ("search", "select"),
     "data.batch": ("Batch", "Tokens", "View"),
@@ -28,7 +28,7 @@ __all__ = sorted([*_HOME, *_MODULES])
 
 if TYPE_CHECKING:
     from unlabeled import errors, evaluation, methods, modalities, objectives, parts
-    from unlabeled.api import finetune, pretrain
+    from unlabeled.api import evaluate, finetune, pretrain
     from unlabeled.data.batch import Batch, Tokens, View
     from unlabeled.methods.contract import Branch, Facts, Method, Output, Requires
     from unlabeled.methods.recipe import Group, Recipe

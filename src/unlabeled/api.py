@@ -1,4 +1,4 @@
-"""The two verbs that train: without labels, and with a few."""
+"""The verbs: training without labels, training with a few, and judging any encoder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,25 @@ from lightning import Callback
 from torch import nn
 
 from unlabeled import modalities
+from unlabeled.assessment import assess, assess_embeddings
 from unlabeled.data.draws import derive_seed
 from unlabeled.data.labels import read_labels
 from unlabeled.data.source import Source
 from unlabeled.errors import CheckpointError, DataError, OptionError, RunError, nearest
+from unlabeled.evaluation import Scorecard
 from unlabeled.methods import Entry, Facts, Method, lookup
 from unlabeled.modalities.contract import Modality
+from unlabeled.modalities.facts import find_facts
 from unlabeled.parts.encoder import Encoder, Wrapped
-from unlabeled.run import Run, read_yaml, say_skipped, write_skipped, write_tensors, write_yaml
+from unlabeled.run import (
+    Run,
+    pick_device,
+    read_yaml,
+    say_skipped,
+    write_skipped,
+    write_tensors,
+    write_yaml,
+)
 from unlabeled.training.engine import Engine
 from unlabeled.training.fit import Machine, fit
 from unlabeled.training.plan import Plan, resolve, seconds
@@ -172,6 +183,82 @@ def finetune(
     return _train("finetune", dict(locals()))
 
 
+def evaluate(
+    model: Any,
+    data: Any = None,
+    *,
+    labels: Any = None,
+    test: Any = None,
+    modality: str | dict[str, Any] | Modality | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    k: int = 20,
+    device: str = "auto",
+    output: str | Path | None = None,
+) -> Scorecard:
+    """How good any encoder is, ours or not: each figure beside chance, the raw input and an untrained encoder.
+
+    Args:
+        model: a run or its folder; "timm/NAME"; the folder of a checkpoint of transformers; a .onnx or .pt2 file;
+            your own torch module; or embeddings: an array, a table, a .npy, .npz, .parquet or .csv file, and then
+            no `data`.
+        data: what to judge it on, as for pretrain.
+        labels: a csv with the columns key (or index) and label, an array, a table, a column of the data, True for
+            what the data itself says; None: what it says, or figures without labels. Numbers with fractions are
+            quantities, met by a regression.
+        test: other data (or embeddings) to test on, labelled in the same way; None: a fifth of every class is
+            held out.
+        modality: the kind of data where it is not recognised by itself; a run has its own.
+        mean: of images from 0 to 1, by which a model from elsewhere had its inputs standardised, one number a band.
+        std: the deviation that goes with it.
+        k: neighbours that vote.
+        device: auto, cpu, cuda, cuda:0.
+        output: a JSON file that gets the scorecard; a run's own folder always gets scorecard.json.
+    """
+    from unlabeled.foreign import AsCollated, Embeddings, is_embeddings, open_model
+
+    if isinstance(model, str | Path) and (Path(model).expanduser() / "run.yaml").is_file():
+        model = Run(Path(model).expanduser())
+    if k < 1:
+        raise OptionError(f"k must be at least 1, not {k}")
+    if isinstance(model, Run):
+        if modality is not None or mean is not None or std is not None:
+            raise OptionError(
+                "a run has its own preparation of the data: leave modality=, mean= and std= out"
+            )
+        if data is None:
+            raise OptionError(f"give the data to judge {model.path} on")
+        return model.evaluate(data, labels=labels, test=test, k=k, device=device, output=output)
+    if data is None:
+        if not is_embeddings(model):
+            raise OptionError(f"give the data to judge {model} on (embeddings alone need none)")
+        held = Embeddings(model)
+        asked = None if test is None else Embeddings(test)
+        card = assess_embeddings(held, labels=labels, test=asked, k=k, notes=[held.description])
+    else:
+        opened = open_model(model, data, modality=modality, labels=labels, mean=mean, std=std)
+        source = opened.modality.read(data, labels=True)
+        say_skipped(source)
+        other = None if test is None else opened.modality.read(test, labels=True)
+        encoders = {"learned": opened.encoder}
+        if opened.untrained is not None:
+            encoders["untrained"] = opened.untrained
+        card = assess(
+            opened.modality,
+            encoders,
+            source,
+            labels=labels,
+            test=other,
+            k=k,
+            device=pick_device(device),
+            as_collated=isinstance(opened.encoder, AsCollated),
+            notes=[f"encoder: {opened.name}"],
+        )
+    if output is not None:
+        card.save(output)
+    return card
+
+
 def train(verb: Callable[..., Run], data: Any, *, callbacks: Sequence[Callback] = (), **asked: Any) -> Run:
     """As `verb`, which is `pretrain` or `finetune`, but without a report: for those who keep only the encoder.
 
@@ -213,6 +300,7 @@ def _train(
         whole=prepared.source.whole,
         least_batch=method.requires.least_batch,
         seed=asked["seed"],
+        unread=(len(prepared.source.skipped), len(prepared.source) + len(prepared.source.skipped)),
         **{name: asked[name] for name in ("epochs", "batch_size", "lr", "optimiser", "weight_decay")},
     )
     config = _config(verb, asked, entry, options, spec, prepared, plan, start)
@@ -260,7 +348,6 @@ def _train(
             _say(
                 f"max_time reached at step {engine.moved} of {plan.steps}: saved as it is; resume=True goes on"
             )
-        say_skipped(prepared.source)
         _say(f"saved in {folder}")
     engine.trainer.strategy.barrier()
     return Run(folder, encoder=own)
@@ -331,8 +418,11 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
         )
     labels = modality.named_labels(labels)
     source = modality.read(data, labels=labels is True)
-    if _main():
-        _say(f"data: {source.description}")
+    found = start is None and _named("modality", asked["modality"])["name"] is None
+    other = "; recognised, modality= overrules" if found else ""
+    _say(f"data ({modality.name}{other}): {source.description}")
+    if _main():  # before anything is asked of what is left
+        say_skipped(source)
     unknown = np.full(len(source), -1, dtype=np.int64)
     y, classes = (unknown, None) if labels is None or labels is False else read_labels(labels, source)
     learns = entry.cls.requires.labels
@@ -354,30 +444,10 @@ def _prepare(asked: dict[str, Any], entry: Entry, start: Run | None) -> Prepared
     )
 
 
-def find_facts(modality: Modality, source: Source, classes: int | None = None) -> Facts:
-    """What a method may know of this data."""
-    tokens = modality.tokenise(modality.plain(source.fetch(_two(source))))
-    if tokens is None:
-        return Facts(len(source), classes)
-    return Facts(
-        len(source),
-        classes,
-        tokens=int(tokens.positions.shape[-2]),
-        token_dim=0 if tokens.numbers is None else int(tokens.numbers.shape[-1]),
-        categories=modality.categories,
-        axes=int(tokens.positions.shape[-1]),
-    )
-
-
 def _modality(asked: Any, data: Any, labels: Any) -> Modality:
     if isinstance(asked, Modality):
         return asked
-    named = _named("modality", asked)
-    kind = modalities.detect(data, named.pop("name", None))
-    takes_columns = "label" in inspect.signature(kind.measure).parameters and "label" not in named
-    if takes_columns and isinstance(labels, str) and not Path(labels).expanduser().exists():
-        named["label"] = labels  # not a file: the name of a column
-    return kind.measure(data, **named)
+    return modalities.fit(data, labels, **_named("modality", asked))
 
 
 def _same_kind(asked: Any, modality: Modality) -> bool:
@@ -400,6 +470,8 @@ def _validation(
         return None
     learns = entry.cls.requires.labels
     source = modality.read(asked["validation"], labels=learns)
+    if _main():
+        say_skipped(source)
     least = max(2, entry.cls.requires.least_batch)
     if len(source) < least:
         raise DataError(f"the validation data has {len(source)} samples; {entry.name} needs at least {least}")
@@ -444,10 +516,6 @@ def _encoder(
     default = modality.token_encoder if entry.cls.requires.tokens else modality.default_encoder
     built = modality.build_encoder(**{**named, "name": named.get("name") or default})
     return built, built.spec, None
-
-
-def _two(source: Source) -> list[int]:
-    return [0, min(1, len(source) - 1)]
 
 
 # the folder

@@ -33,6 +33,8 @@ from unlabeled.options import Option, Options, from_signature, option_docs
 NAMED = ("method", "modality", "encoder")
 """named things with options of their own: `--method.temperature 0.2`, `method: {name: …, temperature: …}`"""
 
+COMPARISON = "comparison.html"
+"""what `report` writes of several runs, beside the first"""
 BROKEN_PIPE = 128 + 13
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -252,7 +254,7 @@ def _method_names() -> str:
 
 
 def _use(command: str, words: list[str]) -> None:
-    """`embed`, `predict` and `evaluate`: a method of the run, with the options of its signature."""
+    """`embed` and `predict`: a method of the run, with the options of its signature."""
     from unlabeled.run import Run, load
 
     function = getattr(Run, command)
@@ -265,31 +267,77 @@ def _use(command: str, words: list[str]) -> None:
     if given is None:
         return
     output = given.get("output")
-    if command != "evaluate" and output is None:
+    if output is None:
         raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
-    result = function(load(given.pop("run")), given.pop("data"), **given)
-    if command == "evaluate":
-        print(result.table())
-    if output is not None:
-        print(f"written: {output}")
+    function(load(given.pop("run")), given.pop("data"), **given)
+    print(f"written: {output}")
 
 
-def _report(command: str, words: list[str]) -> None:
-    """One report a run."""
+def _evaluate(command: str, words: list[str]) -> None:
+    """Judges a run, a model from elsewhere, or embeddings."""
+    from unlabeled.api import evaluate
+
+    names = {"modality": name} if (name := _peek(words, "modality")) is not None else {}
+    asked = [word.removeprefix("--").partition("=")[0] for word in words]
+    model = "a run's folder, timm/NAME, a .onnx or .pt2 file, a checkpoint's folder, or a file of embeddings"
+    options = [
+        Option("model", doc=model, group="what:", place="positional"),
+        Option(
+            "data",
+            doc="a folder, an archive or a file; left out for embeddings",
+            group="what:",
+            place="optional",
+        ),
+        *from_signature(evaluate, skip=("model", "data")),
+        *(_own_options("modality", names["modality"], asked) if names else ()),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    card = evaluate(given.pop("model"), given.pop("data", None), **_nested(given, names))
+    print(card.table())
+    if given.get("output") is not None:
+        print(f"written: {given['output']}")
+
+
+def _export(command: str, words: list[str]) -> None:
+    """A run's encoder as a file of its own."""
     from unlabeled.run import Run, load
 
     options = [
-        Option("run", doc="one run's folder or several", group="what:", place="positionals"),
+        Option("run", doc="the run's folder", group="what:", place="positional"),
+        *from_signature(Run.export),
+    ]
+    given = _given(command, words, options)
+    if given is None:
+        return
+    if given.get("output") is None:
+        raise OptionError(f"{command} needs --output; usage: unlabeled {COMMANDS[command].usage}")
+    print(f"written: {load(given.pop('run')).export(given.pop('output'), **given)}")
+
+
+def _report(command: str, words: list[str]) -> None:
+    """The report of one run, or one page that compares several."""
+    from unlabeled.run import Run, load
+
+    options = [
+        Option("run", doc="one run's folder, or several to compare", group="what:", place="positionals"),
         *from_signature(Run.report),
     ]
     given = _given(command, words, options)
     if given is None:
         return
     runs = given.pop("run")
-    if len(runs) > 1 and given.get("output") is not None:
-        raise OptionError("--output names one file: give it with one RUN")
-    for run in runs:
-        print(f"written: {load(run).report(**given)}")
+    if len(runs) == 1:
+        print(f"written: {load(runs[0]).report(**given)}")
+        return
+    from unlabeled.report import compare
+
+    output, data = given.pop("output", None), given.pop("data", None)
+    if data is None and given:
+        raise OptionError(f"--{next(iter(given))} is about data: give --data too")
+    shown = None if data is None else [load(run).shown(data, **given) for run in runs]
+    print(f"written: {compare(runs, output or Path(runs[0]).parent / COMPARISON, shown=shown)}")
 
 
 # choosing without labels
@@ -413,9 +461,20 @@ COMMANDS = {
     "embed": Command("embed RUN DATA --output FILE.parquet", "Write a run's embedding of each sample.", _use),
     "predict": Command("predict RUN DATA --output FILE.csv", "Write the class of each sample.", _use),
     "evaluate": Command(
-        "evaluate RUN DATA [--labels FILE] [--output FILE.json]", "Show how good a run's encoder is.", _use
+        "evaluate RUN|MODEL|EMBEDDINGS [DATA] [--labels FILE] [--output FILE.json]",
+        "Show how good an encoder is, ours or not.",
+        _evaluate,
     ),
-    "report": Command("report RUN… [--data DATA]", "Write a run's report.html.", _report),
+    "report": Command(
+        "report RUN… [--data DATA] [--output FILE]",
+        f"Write a run's report.html, or {COMPARISON} of several, beside the first.",
+        _report,
+    ),
+    "export": Command(
+        "export RUN --format onnx|torch|timm --output FILE",
+        "Write a run's encoder as a file that runs without this library.",
+        _export,
+    ),
     "select": Command(
         "select RUN RUN… --data DATA [--by NAME] | select --search SPACE.yaml --data DATA --method NAME --out DIR",
         "Choose among runs, or search hyperparameters, without labels.",
@@ -450,7 +509,7 @@ def _given(command: str, words: Sequence[str], options: Sequence[Option]) -> dic
         return None
     given = parser.read(words)
     for option in options:
-        if option.place != "named" and not given.get(option.name):
+        if option.place not in ("named", "optional") and not given.get(option.name):
             raise OptionError(f"{command} needs {option.label}; usage: unlabeled {known.usage}")
     return given
 

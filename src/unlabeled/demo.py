@@ -107,7 +107,7 @@ def compared(
 
     The run's scorecard gets what all labels of the pool give.
     """
-    from unlabeled.evaluation import score
+    from unlabeled.evaluation import Seen, score
 
     def flat(images: Images) -> Features:
         return images.reshape(len(images), -1).astype(np.float32)
@@ -118,11 +118,10 @@ def compared(
         LEARNED: features_of(run.encoder, run),
     }
     features = {name: prepared(make(pool), make(test)) for name, make in made.items()}
-    learned = features[LEARNED]
+    learned, raw, untrained = (Seen(*features[name]) for name in (LEARNED, RAW, UNTRAINED))
     notes = ["with all labels of the pool; features centred and at length 1"]
-    score(
-        learned[0], pool_y, learned[1], test_y, raw=features[RAW], untrained=features[UNTRAINED], notes=notes
-    ).save(run.path / "scorecard.json")
+    card = score(learned, pool_y, test_y, raw=raw, untrained=untrained, notes=notes)
+    card.save(run.path / "scorecard.json")
     accuracy: dict[str, dict[str, list[float]]] = {
         name: {str(shots): [] for shots in SHOTS} for name in (RAW, UNTRAINED, ALONE, LEARNED)
     }
@@ -261,9 +260,7 @@ def write_report(
     )
     return run_report(
         run.path,
-        embeddings=features_of(run.encoder, run)(test),
-        labels=test_y,
-        pictures=np.repeat(test[..., None], 3, axis=3),
+        shown=run.shown(test[:, None], labels=test_y),
         tables=[
             Table(caption(), header(), cells(accuracy)),
             Image(chart, alt=f"Accuracy by labels a class: {lead}", caption="Bars: one standard deviation."),

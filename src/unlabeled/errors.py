@@ -35,6 +35,10 @@ class ObjectiveError(UserError):
     """An objective was given tensors for which its formula has no value."""
 
 
+class ExportError(UserError):
+    """A model cannot be written in a format, or does not give there what it gave before."""
+
+
 class MissingExtraError(UnlabeledError, ImportError):
     """A package from an extra is not installed; the message names the extra."""
 

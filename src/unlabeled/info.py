@@ -23,6 +23,7 @@ PACKAGES = {
     "jinja2": "",
     "tqdm": "",
     "timm": "image",
+    "huggingface-hub": "image",
     "tifffile": "image",
     "soundfile": "audio",
     "torch-geometric": "graph",
@@ -30,6 +31,12 @@ PACKAGES = {
     "tokenizers": "text",
     "transformers": "text",
     "tensorboard": "tensorboard",
+    "umap-learn": "map",
+    "usearch": "neighbours",
+    "optuna": "select",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
 }
 """what the library uses → the extra that brings it (empty: the base install)"""
 

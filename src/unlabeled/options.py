@@ -41,7 +41,8 @@ class Option:
     doc: str = ""
     group: str = "options:"
     """the heading it stands under in the help"""
-    place: Literal["named", "positional", "positionals"] = "named"
+    place: Literal["named", "positional", "positionals", "optional"] = "named"
+    """after a name, or by its place: one word, several, or one that may be left out"""
 
     @property
     def key(self) -> str:

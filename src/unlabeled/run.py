@@ -16,8 +16,9 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,18 +27,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from unlabeled.assessment import assess
 from unlabeled.data.draws import derive_seed
 from unlabeled.data.labels import read_labels
 from unlabeled.data.rows import features, passes
 from unlabeled.data.source import Skipped, Source
-from unlabeled.errors import DataError, OptionError, RunError
-from unlabeled.evaluation import Scorecard, score
+from unlabeled.errors import OptionError, RunError
+from unlabeled.evaluation import Scorecard
 from unlabeled.modalities import MODALITIES
 from unlabeled.modalities.contract import Modality
 from unlabeled.parts.encoder import Encoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from unlabeled.export import Exported
+    from unlabeled.report.shown import Shown
 
 PART_ROWS = 100_000
 """rows of one part where embeddings are written as a folder"""
@@ -185,6 +190,38 @@ class Run:
             arrow_csv.write_csv(table, str(output))
         return table
 
+    def export(self, output: str | Path, *, format: Literal["onnx", "torch", "timm"] = "onnx") -> Exported:
+        """The encoder as a file that runs without this library; says how far its outputs are from the original's.
+
+        `output`: where to write it. `format`: onnx, a .onnx file; torch, a .pt2 file, which
+        `torch.export.load(…).module()` runs; timm, a folder, of an encoder that is a model of timm, which
+        `timm.create_model("local-dir:…", pretrained=True)` reads.
+
+        A program (onnx, torch) takes a batch as it is collated here, such as uint8 images at the encoder's size
+        or series with NaN after their end, normalises inside, and gives `features` (batch, dim) and, where the
+        run has classes, `probabilities` (batch, classes); its batch may be of any size, and so may steps,
+        samples of sound and tokens of text. Its metadata say: `unlabeled` (version), `method`, `encoder`,
+        `modality`, `preparation`, `classes`. A timm folder holds plain weights for images standardised by the
+        mean and std in its config.json.
+
+        The outputs are compared with the original's on random samples in batches of several sizes: by ONNX
+        Runtime, by another process that imports only torch, or by timm. A difference above 1e-4 of the largest
+        output (of 1, if that is less) is an error and leaves no file. Refused: graphs, whose batches are not one
+        tensor; an encoder whose code cannot be traced; timm for an encoder that is none of its models.
+        """
+        from unlabeled.export import Shipped, export
+
+        about = {
+            "unlabeled": version("unlabeled"),
+            "method": self.about["method"],
+            "encoder": self.about["encoder"],
+            "modality": self.modality.name,
+            "preparation": self.modality.config(),
+            "classes": self.classes,
+        }
+        shipped = Shipped(self.encoder, None if self.classes is None else self.classifier)
+        return export(shipped, self.modality, output, format=format, about=about)
+
     def evaluate(
         self,
         data: Any,
@@ -195,137 +232,96 @@ class Run:
         device: str = "auto",
         output: str | Path | None = None,
     ) -> Scorecard:
-        """How good the features are: `effective_rank` always; `knn` and `linear_probe` where labels are there.
+        """How good the features are, each figure beside chance, the raw input and the untrained encoder.
 
-        `labels`: a csv with the columns key (or index) and label, an array, a table; None uses what the
-        source itself says (class folders, a label column). `test`: other data to test on, labelled in the
-        same way; without it a fifth of the labelled samples is held out, class by class, seed 0.
-        Every figure stands beside its chance level, the raw input and the untrained encoder.
+        Without labels: ranks, spread, dimensions and what views have in common. With labels of classes: `knn`,
+        `linear_probe`, `few_shot`, `retrieval`, `clustering`; with quantities (numbers with fractions)
+        `regression_probe`. `ul.evaluation.score` says what each is and how its interval is made.
+
+        `labels`: a csv with the columns key (or index) and label, an array, a table, the column that was kept out
+        of the inputs; None uses what the source itself says (class folders, a label column). `test`: other data
+        to test on, labelled in the same way; without it a fifth of the labelled samples is held out, class by
+        class, seed 0. `k`: neighbours of `knn`.
         `output`: a JSON file; the run folder always gets `scorecard.json`.
         """
-        source = self.read(data, labels=True)
-        y, classes = self._labels(labels, source)
+        check_positive("k", k)
         notes = [f"encoder of {self.path}"]
-        where = pick_device(device)
-        if y is None:
-            card = self._score(None, where, (source, np.arange(len(source)), None), None, k, notes)
-        else:
-            known = np.flatnonzero(y >= 0)
-            if test is not None:
-                other = self.read(test, labels=True)
-                y_test, _ = self._labels(labels if other.labels is None else None, other, classes)
-                if y_test is None:
-                    raise DataError(
-                        "the test data has no labels: give class folders, a label column, or keys in labels="
-                    )
-                there = np.flatnonzero(y_test >= 0)
-                card = self._score(y, where, (source, known, y), (other, there, y_test), k, notes)
-            else:
-                train, held = split(y, known)
-                notes.append("no test data given: a fifth of every class was held out (seed 0)")
-                card = self._score(y, where, (source, train, y), (source, held, y), k, notes)
+        encoders: dict[str, nn.Module] = {"learned": self.encoder}
+        try:
+            encoders["untrained"] = self.untrained()
+        except RunError as error:
+            notes.append(f"no untrained encoder to compare with: {error}")
+        card = assess(
+            self.modality,
+            encoders,
+            self.read(data, labels=True),
+            labels=labels,
+            test=None if test is None else self.read(test, labels=True),
+            k=k,
+            device=pick_device(device),
+            notes=notes,
+        )
         card.save(self.path / "scorecard.json")
         if output is not None:
             card.save(output)
         return card
 
-    def _labels(
-        self, labels: Any, source: Source, classes: list[str] | None = None
-    ) -> tuple[np.ndarray | None, list[str] | None]:
-        if labels is None and source.labels is None:
-            return None, None
-        labels = True if labels is None else self.modality.named_labels(labels)
-        y, names = read_labels(labels, source, classes=classes)
-        if len(names) < 2:
-            raise DataError(
-                f"all labels are {names[0]!r}: how good features are shows with two classes or more"
-            )
-        return y, names
-
-    def _score(
+    def report(
         self,
-        y: np.ndarray | None,
-        device: torch.device,
-        train: tuple[Source, np.ndarray, np.ndarray | None],
-        test: tuple[Source, np.ndarray, np.ndarray | None] | None,
-        k: int,
-        notes: list[str],
-    ) -> Scorecard:
-        encoders = {"learned": self.encoder}
-        try:
-            encoders["untrained"] = self.untrained()
-        except RunError as error:
-            notes.append(f"no untrained encoder to compare with: {error}")
-        made: dict[str, list[Tensor]] = {name: [] for name in [*encoders, "raw"]}
-        cache: dict[int, dict[str, Tensor]] = {}
-        for part in (train, test):
-            if part is None:
-                continue
-            source, rows, _ = part
-            if id(source) not in cache:
-                cache[id(source)] = {
-                    name: features(e, source, prepare=self.modality.plain, device=device)
-                    for name, e in encoders.items()
-                } | {"raw": raw_features(self.modality, source)}
-            for name, z in cache[id(source)].items():
-                made[name].append(z[torch.from_numpy(rows)])
-        pair = {name: (z[0], z[1] if len(z) > 1 else None) for name, z in made.items()}
-        train_y = None if y is None or train[2] is None else train[2][train[1]]
-        test_y = None if test is None or test[2] is None else test[2][test[1]]
-        learned = pair["learned"]
-        return score(
-            learned[0],
-            train_y,
-            learned[1],
-            test_y,
-            raw=pair["raw"],
-            untrained=pair.get("untrained"),
-            k=k,
-            notes=notes,
-        )
+        data: Any = None,
+        *,
+        labels: Any = None,
+        column: str | None = None,
+        output: str | Path | None = None,
+        points: int = 2000,
+    ) -> Path:
+        """Writes `report.html`: what was run, curves, scorecard, what was skipped; with `data` also what the encoder
+        makes of it: a map, nearest neighbours, the spectrum, and the views the method saw.
 
-    def report(self, data: Any = None, *, output: str | Path | None = None, points: int = 2000) -> Path:
-        """Writes `report.html`: what was run, curves, scorecard, what was skipped; with `data`, a map of it."""
+        `labels`: as for evaluate; they colour the map. `column`: a column of the data (a table of one row a sample)
+        that colours it too. `output`: another file. `points`: samples shown at most.
+        """
         from unlabeled.report import run_report
 
-        if data is None:
-            return run_report(self.path, output=output)
+        if data is None and (labels is not None or column is not None):
+            raise OptionError("labels and column are about data: give the data too")
+        shown = None if data is None else self.shown(data, labels=labels, column=column, points=points)
+        return run_report(self.path, shown=shown, output=output)
+
+    def shown(self, data: Any, *, labels: Any = None, column: str | None = None, points: int = 2000) -> Shown:
+        """What a report shows of data; the options are those of `report`."""
+        from unlabeled.report.shown import column_of, look
+
+        check_positive("points", points)
         source = self.read(data, labels=True)
-        chosen = np.sort(np.random.default_rng(0).permutation(len(source))[:points])
-        z = features(self.encoder.cpu(), source, prepare=self.modality.plain, rows=chosen)
-        pictures = [self.modality.show(self.modality.plain(b.x)) for b in passes(source, rows=chosen)]
-        known = None if source.labels is None else [as_text(v) for v in source.labels[chosen]]
-        return run_report(
-            self.path,
-            embeddings=z.numpy(),
-            labels=known,
-            pictures=None if any(p is None for p in pictures) else np.concatenate(pictures),
-            output=output,
+        columns = {} if column is None else {column: column_of(data, column, source)}
+        try:
+            untrained = self.untrained()
+        except RunError:
+            untrained = None
+        return look(
+            self.modality,
+            source,
+            self.encoder,
+            self.config,
+            untrained=untrained,
+            labels=self._names(labels, source),
+            columns=columns,
+            classes=None if self.classes is None else len(self.classes),
+            points=points,
         )
+
+    def _names(self, labels: Any, source: Source) -> list[str | None] | None:
+        """What is said of the class of each sample, in words."""
+        if labels is None:
+            return None if source.labels is None else [as_text(v) for v in source.labels]
+        y, classes = read_labels(self.modality.named_labels(labels), source)
+        return [None if c < 0 else classes[c] for c in y]
 
 
 def load(path: str | Path, encoder: nn.Module | None = None) -> Run:
     """Reads a run folder, without running any code found in it. `encoder`: your own module, if it was one."""
     return Run(path, encoder=encoder)
-
-
-def raw_features(modality: Modality, source: Source) -> Tensor:
-    """(samples, values) the raw input of every sample as one vector."""
-    return torch.cat([modality.flatten(modality.plain(b.x)).float() for b in passes(source)])
-
-
-def split(y: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Four fifths and one fifth of every class (seed 0); a class of one sample stays in the first part."""
-    generator = np.random.default_rng(0)
-    train, held = [], []
-    for c in np.unique(y[known]):
-        rows = generator.permutation(known[y[known] == c])
-        cut = max(1, round(len(rows) / 5)) if len(rows) > 1 else 0
-        held.append(rows[:cut])
-        train.append(rows[cut:])
-    if not sum(map(len, held)):
-        raise DataError("every class has a single labelled sample, so none can be held out: give test= data")
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(held))
 
 
 def as_text(value: Any) -> str | None:

@@ -20,15 +20,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.exceptions import NotFittedError
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from unlabeled import api
+from unlabeled.assessment import raw_features
+from unlabeled.data.frames import read_frame
 from unlabeled.errors import OptionError, RunError
-from unlabeled.run import Run, raw_features, read_yaml, write_yaml
+from unlabeled.run import Run, read_yaml, write_yaml
 
 FILES = ("run.yaml", "encoder.yaml", "encoder.safetensors", "method.yaml", "method.safetensors")
 """what of a run folder an estimator keeps"""
@@ -45,18 +54,29 @@ class _Fitted(BaseEstimator):
             return X
         if hasattr(X, "columns") or hasattr(X, "column_names"):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
+            if hasattr(self, "feature_names_in_"):
+                return X
+            # without names that are text, or fitted on an array: columns go by their place, as in scikit-learn
+            table = read_frame(X)
+            return table.rename_columns([f"x{i}" for i in range(table.num_columns)])
         import pyarrow as pa
 
         least = 2 if reset else 1
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=least,
-            ensure_min_features=least,
-        )
+        try:
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=least,
+                ensure_min_features=least,
+            )
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"{error}: an array must hold numbers; give columns of words as a data frame (pandas, polars or Arrow)"
+            ) from error
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
         return pa.table({str(name): X[:, i] for i, name in enumerate(names)})
 
@@ -109,8 +129,14 @@ class _Fitted(BaseEstimator):
         folder = Path(folder)
         if folder.exists() and any(folder.iterdir()):
             raise OptionError(f"{folder} holds something already: give a new or an empty folder")
-        self._write(folder)
         params = {name: v for name, v in self.get_params(deep=False).items() if name != "init"}
+        for name, value in params.items():
+            if not _is_plain(value):
+                raise OptionError(
+                    f"{name}={value!r} cannot be saved as plain data: give numbers, text, lists or dictionaries "
+                    "of them (for random_state a whole number)"
+                )
+        self._write(folder)
         about = {"estimator": type(self).__name__, "params": params}
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if (value := getattr(self, name, None)) is not None:
@@ -229,7 +255,8 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         method: "supervised" trains a network on the labelled rows; "label_spreading" (Zhou et al. 2003) spreads
             their labels over the neighbours of every row, among the embeddings of `init` or else the
             prepared input.
-        init: a fitted `SelfSupervisedEncoder` to start from, or a run folder; None: from scratch.
+        init: a `SelfSupervisedEncoder` to start from, or a run folder; None: from scratch. One that is not fitted
+            yet (as in cross-validation, which unfits what it clones) is fitted on a copy, to all rows of X.
         neighbours: how many neighbours labels spread to ("label_spreading").
         encoder, modality, epochs, batch_size, lr, method_options, random_state, verbose: as for
             `SelfSupervisedEncoder`.
@@ -294,10 +321,10 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         if self.method == "label_spreading":
             labels = np.full(len(y), -1)
             labels[~unknown] = codes
-            self._spread(data, labels)
+            self._spread(data, labels, self._start(X))
         else:
             names = [None if u else _name(value) for value, u in zip(y, unknown, strict=True)]
-            self._train(api.finetune, data, int((~unknown).sum()), labels=names, init=self._start())
+            self._train(api.finetune, data, int((~unknown).sum()), labels=names, init=self._start(X))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -318,15 +345,18 @@ class SemiSupervisedClassifier(ClassifierMixin, _Fitted):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def _start(self) -> Run | None:
+    def _start(self, X: Any) -> Run | None:
         if self.init is None or isinstance(self.init, str | Path):
             return None if self.init is None else Run(self.init)
+        try:
+            check_is_fitted(self.init)
+        except NotFittedError:
+            return clone(self.init).fit(X)._run()
         return self.init._run()
 
-    def _spread(self, data: Any, labels: np.ndarray) -> None:
+    def _spread(self, data: Any, labels: np.ndarray, start: Run | None) -> None:
         from unlabeled import modalities
 
-        start = self._start()
         self.modality_ = (
             start.modality if start is not None else modalities.detect(data, self.modality).measure(data)
         )
@@ -384,6 +414,15 @@ def check_rows(index: np.ndarray, rows: int) -> None:
 
 def _rows(data: Any) -> int:
     return int(data.num_rows) if hasattr(data, "num_rows") else len(data)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a YAML file can hold it as data."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _name(value: Any) -> str:

@@ -21,6 +21,7 @@ from unlabeled.data.draws import Draws
 from unlabeled.data.rows import Rows, features
 from unlabeled.methods import Output
 from unlabeled.modalities import MODALITIES
+from unlabeled.parts.masks import RandomMask
 from unlabeled.parts.schedules import Clock
 from unlabeled.training.engine import total
 
@@ -129,6 +130,20 @@ def test_modality_is_made_again_from_plain_values(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_every_sample_and_view_is_told_in_a_line_and_shown_in_a_picture_or_not(kind: str) -> None:
+    modality = opened(kind)[0]
+    batch = batch_of(kind)
+    plan = (ul.Branch("strong"), ul.Branch("local"), ul.Branch("weak", 1, mask=RandomMask(0.5)))
+    views = modality.make_views(batch, plan, Draws(0, 0, total=len(batch.index)))
+    for x, mask in [(batch.x, None), *((view.x, view.mask) for view in views)]:
+        said, pictures = modality.describe(x, mask), modality.show(x, mask)
+        assert len(said) == len(x)
+        assert all(line and "\n" not in line for line in said)
+        if pictures is not None:
+            assert pictures.dtype == np.uint8 and pictures.shape == (len(x), *pictures.shape[1:3], 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_own_module_gets_what_an_encoder_gets(kind: str) -> None:
     modality, source, _ = opened(kind)
 
@@ -219,3 +234,27 @@ def test_every_kind_is_embedded_and_evaluated(kind: str, runs: dict[str, ul.Run]
     card = run.evaluate(sample.data(), labels=sample.labels(), k=3)
     assert {"effective_rank", "knn", "linear_probe"} <= set(card)
     assert run.report(sample.data()).exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_finetuned_and_predicted(kind: str, runs: dict[str, ul.Run], tmp_path: Path) -> None:
+    sample, (_, source, y) = KINDS[kind], opened(kind)
+    names = np.array([f"class {c}" for c in y], dtype=object)
+    few = np.where(np.arange(len(y)) % 5 < 2, names, -1)
+    whole = {} if source.whole else {"batch_size": 8}
+    run = ul.finetune(
+        sample.data(),
+        labels=few,
+        init=runs[kind],
+        epochs=2,
+        on_collapse="warn",
+        out=tmp_path / "few",
+        **whole,
+    )
+    table = ul.load(run.path).predict(sample.data(), output=tmp_path / "p.csv")
+    classes = sorted(set(names))
+    assert table.column_names == ["index", "key", "label", *(f"probability_{c}" for c in classes)]
+    assert table.num_rows == len(y) and set(table["label"].to_pylist()) <= set(classes)
+    probabilities = np.array([table[f"probability_{c}"].to_pylist() for c in classes])
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-4)
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == len(y) + 1

@@ -127,6 +127,10 @@ def test_fingerprint_changes_with_value_name_and_type_and_with_nothing_else():
     [
         (b"a,b\n1,2\n3\n", "cannot be read as a table"),
         (b"a,a\n1,2\n", "several columns called 'a'"),
+        (
+            b"0,1.5,0\n1,2,3\n",
+            "several columns called '0': its first line holds numbers, so it seems to have no head",
+        ),
         (b"a,b\n", "0 rows"),
         (b"", "cannot be read as a table"),
         (b"a,b\n1,\xff\xfe\n", "not UTF-8"),

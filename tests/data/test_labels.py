@@ -160,7 +160,9 @@ def test_a_wrong_length() -> None:
 
 def test_no_label_at_all() -> None:
     wrong([-1] * 4, "none of the 4 samples has a label")
-    wrong({"c.png": "dog"}, "none of the 4 samples has a label")
+    wrong({"c.png": "dog"}, "none of the 4 samples has a label: all are empty")
+    with pytest.raises(DataError, match=r"none of the 4 samples has a label: neither .*--modality.label '\^"):
+        read(True, Four([None] * 4))
 
 
 def test_a_label_that_is_no_known_class() -> None:

@@ -1,16 +1,21 @@
 import math
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from tests.clouds import clouds, digits
 
-from unlabeled.errors import DataError, OptionError
+from unlabeled.errors import DataError, MissingExtraError, OptionError
 from unlabeled.evaluation import arrays, knn, knn_details, linear_probe, linear_probe_details
+from unlabeled.evaluation.approximate import ApproximateNeighbours
+from unlabeled.evaluation.linear import LogisticRegression as Regression
 from unlabeled.evaluation.linear import held_out
+from unlabeled.evaluation.neighbours import nearest
 
 torch.set_num_threads(1)
 
@@ -18,20 +23,8 @@ PROBES = [knn, linear_probe]
 
 
 @pytest.fixture(scope="module")
-def digits():
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order] / 16, y[order]
-    return x[:1200], y[:1200], x[1200:], y[1200:]
-
-
-def clouds(n, dim=6, classes=3, seed=0, apart=1.5):
-    """Overlapping clouds, so that votes are split; one centre a class, the same for every seed."""
-    generator = np.random.default_rng(seed)
-    y = generator.integers(0, classes, n)
-    return np.random.default_rng(9).normal(size=(classes, dim))[y] * apart + generator.normal(
-        size=(n, dim)
-    ), y
+def raw_digits():
+    return digits()
 
 
 def slow_knn(train, y, test, k, weigh):
@@ -74,8 +67,8 @@ def test_euclidean_neighbours_weigh_by_inverse_distance_as_in_scikit_learn():
     assert (far.predictions == theirs).all()
 
 
-def test_knn_on_raw_digits_reaches_the_known_figure(digits):
-    assert knn(*digits, k=20) == pytest.approx(0.98, abs=0.01)
+def test_knn_on_raw_digits_reaches_the_known_figure(raw_digits):
+    assert knn(*raw_digits, k=20) == pytest.approx(0.98, abs=0.01)
 
 
 def test_a_small_temperature_is_the_nearest_neighbour_and_a_large_one_the_majority():
@@ -101,6 +94,53 @@ def test_blocks_do_not_change_knn(metric, monkeypatch):
         monkeypatch.setattr(f"unlabeled.evaluation.{module}.CHUNK", 60)
     assert arrays.CHUNK == 60
     assert (knn_details(train, y, test, truth, k=7, metric=metric).predictions == whole).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_an_approximate_index_finds_nearly_the_same_and_says_how_much(metric):
+    pytest.importorskip("usearch")
+    (train, y), (test, truth) = clouds(2000, dim=16), clouds(300, dim=16, seed=1)
+    exact = knn_details(train, y, test, truth, metric=metric)
+    found = knn_details(train, y, test, truth, metric=metric, index="usearch")
+    assert exact.chosen == {"index": "exact"}
+    assert found.chosen["index"] == "usearch"
+    assert 0.9 < found.chosen["recall"] <= 1
+    assert np.mean(found.predictions == exact.predictions) > 0.98
+    again = knn_details(train, y, test, truth, metric=metric, index="usearch")
+    assert (again.predictions == found.predictions).all()
+    far = knn_details(train + 1e6, y, test + 1e6, truth, metric=metric, index="usearch")
+    if metric == "euclidean":
+        assert np.mean(far.predictions == exact.predictions) > 0.98
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_recall_of_an_index_is_the_share_of_true_neighbours_it_found(metric):
+    pytest.importorskip("usearch")
+    (train, _), (test, _) = clouds(1500, dim=64, apart=0), clouds(200, dim=64, apart=0, seed=1)
+    known, asked = torch.from_numpy(train), torch.from_numpy(test)
+    graph = ApproximateNeighbours(known, 10, metric)
+    graph.index.expansion_search = 10  # few candidates, so that some neighbours are missed
+    true, found = nearest(asked, known, 10, metric)[1], graph.nearest(asked)[1]
+    shared = [len(set(a.tolist()) & set(b.tolist())) / 10 for a, b in zip(true, found, strict=True)]
+    assert graph.recall(asked) == pytest.approx(np.mean(shared), abs=1e-6)
+    assert 0.3 < np.mean(shared) < 1
+
+
+def test_an_approximate_index_takes_one_row_equal_rows_and_rows_of_zeros():
+    pytest.importorskip("usearch")
+    train, y = np.zeros((300, 6)), np.arange(300) % 2
+    train[:150] = 1
+    found = knn_details(train, y, np.ones((1, 6)), [1], k=100, index="usearch")
+    assert found.chosen["recall"] == 1
+    (train, y), (test, truth) = clouds(40), clouds(20, seed=1)
+    whole = knn_details(train, y, test, truth, k=40, index="usearch")
+    assert (whole.predictions == knn_details(train, y, test, truth, k=40).predictions).all()
+
+
+def test_an_index_without_its_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    with pytest.raises(MissingExtraError, match=r"unlabeled\[neighbours\]"):
+        knn(X, Y, X, Y, k=1, index="usearch")
 
 
 def test_cosine_neighbours_ignore_the_length_of_rows_and_rotations():
@@ -154,19 +194,83 @@ def test_shuffled_labels_give_chance(probe):
     assert accuracy == pytest.approx(1 / 3, abs=0.07)
 
 
+def cross_entropy(weight, bias, x, y, penalty, counts=1.0):
+    """Σ w · cross-entropy + |W|² / 2C, as written."""
+    losses = np.logaddexp.reduce(x @ weight + bias, axis=1) - (x @ weight + bias)[np.arange(len(y)), y]
+    return float((counts * losses).sum() + (weight**2).sum() / (2 * penalty))
+
+
 @pytest.mark.parametrize("penalty", [0.001, 0.1, 10.0])
 @pytest.mark.parametrize("shape", [(200, 6), (40, 90)])
-def test_linear_probe_finds_the_optimum_that_scikit_learn_finds(penalty, shape):
+@pytest.mark.parametrize("balanced", [False, True])
+def test_linear_probe_finds_the_optimum_that_scikit_learn_finds(penalty, shape, balanced):
     n, dim = shape
     (train, y), (test, truth) = clouds(n, dim, apart=0.5), clouds(200, dim, seed=1, apart=0.5)
-    scaler = StandardScaler().fit(train)
-    theirs = LogisticRegression(C=penalty, max_iter=5000, tol=1e-8).fit(scaler.transform(train), y)
-    ours = linear_probe_details(train, y, test, truth, penalties=(penalty,), steps=2000)
-    assert np.mean(ours.predictions == theirs.predict(scaler.transform(test))) >= 0.99
+    keep = (y != 0) | (np.arange(n) % 3 == 0)  # one class rarer than the others
+    train, y = train[keep], y[keep]
+    class_weight = "balanced" if balanced else None
+    scaled = StandardScaler().fit(train)
+    theirs = LogisticRegression(C=penalty, max_iter=5000, tol=1e-10, class_weight=class_weight)
+    theirs.fit(scaled.transform(train), y)
+    ours = linear_probe_details(train, y, test, truth, penalties=(penalty,), class_weight=class_weight)
+    assert (ours.predictions == theirs.predict(scaled.transform(test))).all()
+
+    regression = Regression(scaled.transform(train), y, 3, 300, balanced)
+    counts = len(y) / 3 / np.bincount(y)[y] if balanced else 1.0
+    weight, bias = regression.fit(penalty, len(y))
+    reached = cross_entropy(weight, bias, scaled.transform(train), y, penalty, counts)
+    least = cross_entropy(theirs.coef_.T, theirs.intercept_, scaled.transform(train), y, penalty, counts)
+    assert reached == pytest.approx(least, rel=2e-5 if penalty < 1 else 1e-3)
 
 
-def test_linear_probe_on_raw_digits_reaches_the_known_figure(digits):
-    assert linear_probe(*digits) == pytest.approx(0.97, abs=0.015)
+def test_the_curvature_of_wide_features_is_not_needed_for_the_same_optimum(monkeypatch):
+    (train, y), (test, truth) = clouds(300, 40, apart=0.5), clouds(200, 40, seed=1, apart=0.5)
+    expected = linear_probe_details(train, y, test, truth)
+    monkeypatch.setattr("unlabeled.evaluation.linear.WIDEST_CURVATURE", 10)
+    found = linear_probe_details(train, y, test, truth)
+    assert (found.predictions == expected.predictions).all()
+    assert found.chosen == expected.chosen
+
+
+def test_blocks_do_not_change_the_linear_probe(monkeypatch):
+    (train, y), (test, truth) = clouds(150), clouds(70, seed=1)
+    expected = linear_probe_details(train, y, test, truth, penalties=(0.1, 1.0)).predictions
+    monkeypatch.setattr("unlabeled.evaluation.arrays.CHUNK", 60)
+    monkeypatch.setattr("unlabeled.evaluation.standard.BLOCK", 60)
+    found = linear_probe_details(train, y, test, truth, penalties=(0.1, 1.0)).predictions
+    assert (found == expected).all()
+
+
+def test_float32_features_are_copied_once_and_never_whole_in_float64(monkeypatch):
+    monkeypatch.setattr("unlabeled.evaluation.arrays.CHUNK", 20_000)
+    monkeypatch.setattr("unlabeled.evaluation.standard.BLOCK", 20_000)
+    train = np.random.default_rng(0).normal(size=(10_000, 128)).astype(np.float32)
+    y = np.arange(10_000) % 2
+    tracemalloc.start()
+    linear_probe(train, y, train[:10], y[:10], penalties=(0.1,))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert train.nbytes < peak < 1.5 * train.nbytes
+
+
+def test_balanced_classes_find_the_rare_one_and_choose_the_penalty_by_balanced_accuracy():
+    generator = np.random.default_rng(0)
+    y, truth = np.arange(400) % 20 == 0, np.arange(2000) % 20 == 0
+    train, test = (generator.normal(size=(len(t), 3)) + 1.2 * t[:, None] for t in (y, truth))
+    plain = linear_probe_details(train, y, test, truth)
+    balanced = linear_probe_details(train, y, test, truth, class_weight="balanced")
+    assert balanced.balanced_accuracy > plain.balanced_accuracy + 0.1
+    assert plain.accuracy > balanced.accuracy
+
+
+def test_a_linear_probe_short_of_its_optimum_warns():
+    (train, y), (test, truth) = clouds(150), clouds(70, seed=1)
+    with pytest.warns(UserWarning, match="not at its optimum after 1 steps"):
+        linear_probe(train, y, test, truth, steps=1)
+
+
+def test_linear_probe_on_raw_digits_reaches_the_known_figure(raw_digits):
+    assert linear_probe(*raw_digits) == pytest.approx(0.97, abs=0.015)
 
 
 def test_linear_probe_repeats_exactly_and_chooses_without_the_test_set():
@@ -267,6 +371,7 @@ def test_bad_input_is_refused_by_name(probe, arguments, message):
         ({"k": 1, "temperature": 0.0}, "temperature is 0.0"),
         ({"k": 1, "weights": "uniform"}, "'similarity' or 'majority'"),
         ({"k": 1, "metric": "manhattan"}, "'cosine' or 'euclidean'"),
+        ({"k": 1, "index": "faiss"}, "'exact' or 'usearch'"),
     ],
 )
 def test_options_of_knn_outside_their_range_are_refused(options, message):
@@ -276,7 +381,12 @@ def test_options_of_knn_outside_their_range_are_refused(options, message):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"penalties": ()}, "penalties"), ({"penalties": (0.0,)}, "penalties"), ({"steps": 0}, "steps is 0")],
+    [
+        ({"penalties": ()}, "penalties"),
+        ({"penalties": (0.0,)}, "penalties"),
+        ({"steps": 0}, "steps is 0"),
+        ({"class_weight": "equal"}, "'balanced' or None"),
+    ],
 )
 def test_options_of_the_linear_probe_outside_their_range_are_refused(options, message):
     with pytest.raises(OptionError, match=message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.samples import KINDS
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError, MissingExtraError, OptionError
 from unlabeled.modalities import detect
-from unlabeled.modalities.audio import Audio, decode, find
+from unlabeled.modalities.audio import Audio, cut_off, decode, find
 from unlabeled.modalities.image import Image
 
 sf = pytest.importorskip("soundfile", reason="needs unlabeled[audio]")
@@ -155,6 +156,44 @@ def test_damaged_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
     assert "NaN" in reasons["nan.wav"]
     assert "where -1 to 1 is full scale" in reasons["loud.wav"]
     assert "cannot be decoded" in reasons["half.flac"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("a.wav", {}, r"cut off: its header promises 16,000 bytes of samples and \d+,\d+ of them are there"),
+        ("a.aiff", {}, r"cut off: its header promises 16,008 bytes of samples and \d+,\d+ of them are there"),
+        ("a.ogg", {}, "cut off: its last page is missing or not whole"),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}, "cut off: its last page is missing or not whole"),
+    ],
+)
+def test_a_file_that_is_cut_off_is_skipped(
+    name: str, options: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE)
+    whole = save(tmp_path / name, noise, **options).read_bytes()
+    assert len(only(prepared(1.0).read(tmp_path))) == pytest.approx(RATE, abs=100)
+    save(tmp_path / "whole.flac", noise)
+    for share in (0.3, 0.95):
+        (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+        source = prepared(1.0).read(tmp_path)
+        assert list(source.keys) == ["whole.flac"] and [s.key for s in source.skipped] == [name]
+        assert re.fullmatch(said, source.skipped[0].reason)
+
+
+def test_a_length_that_was_not_known_when_it_was_written_is_no_promise(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.wav", tone(0.1))
+    piped = bytearray(path.read_bytes())
+    at = piped.index(b"data") + 4
+    for length in (0xFFFFFFFF, 0x7FFFF024):
+        piped[at : at + 4] = struct.pack("<I", length)
+        path.write_bytes(piped)
+        assert len(only(prepared().read(path))) == 800
+    # an Ogg stream that was stopped ends without the page that says so
+    path = save(tmp_path / "a.ogg", tone(1.0))
+    stopped = bytearray(path.read_bytes())
+    stopped[stopped.rindex(b"OggS") + 5] &= ~4
+    assert cut_off.unfinished(io.BytesIO(stopped)) and not cut_off.unfinished(io.BytesIO(path.read_bytes()))
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:

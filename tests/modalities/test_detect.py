@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import wave
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,7 @@ def made(folder: Path) -> dict[str, tuple[str, Any]]:
     (folder / "lines.jsonl").write_text("\n".join(json.dumps({"text": s}) for s in sentences(30)))
     np.save(folder / "pictures.npy", np.zeros((4, 8, 8, 3), np.uint8))
     np.save(folder / "matrix.npy", np.random.default_rng(0).normal(size=(20, 5)))
+    np.savez(folder / "matrix.npz", X=np.random.default_rng(0).normal(size=(20, 5)), y=np.arange(20) % 2)
     edges = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
     np.savez(folder / "network" / "graph.npz", edge_index=edges, x=np.eye(3))
     rng = np.random.default_rng(0)
@@ -73,6 +73,7 @@ def made(folder: Path) -> dict[str, tuple[str, Any]]:
         "jsonl of text": ("text", folder / "lines.jsonl"),
         "array of pictures": ("image", folder / "pictures.npy"),
         "matrix": ("table", folder / "matrix.npy"),
+        "matrix with classes": ("table", folder / "matrix.npz"),
         "graph file": ("graph", folder / "network" / "graph.npz"),
         "graph folder": ("graph", folder / "network"),
         "numpy pictures": ("image", np.zeros((4, 8, 8, 3), np.uint8)),
@@ -100,7 +101,15 @@ NAMES = (
         "parquet",
         "lines",
     ),
-    *("jsonl of text", "array of pictures", "matrix", "graph file", "graph folder", "numpy pictures"),
+    *(
+        "jsonl of text",
+        "array of pictures",
+        "matrix",
+        "matrix with classes",
+        "graph file",
+        "graph folder",
+        "numpy pictures",
+    ),
     *("numpy matrix", "torch matrix", "pandas", "unequal series", "sounds with a rate", "sentences"),
 )
 
@@ -110,13 +119,26 @@ def test_everything_made_is_examined(things: dict[str, tuple[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_recognised_and_said(
-    name: str, things: dict[str, tuple[str, Any]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_is_recognised(name: str, things: dict[str, tuple[str, Any]]) -> None:
     kind, data = things[name]
-    with caplog.at_level(logging.INFO, logger="unlabeled"):
-        assert detect(data) is MODALITIES[kind]
-    assert f"(modality {kind})" in caplog.text
+    assert detect(data) is MODALITIES[kind]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, "data (table; recognised, modality= overrules): 40 rows"),
+        ("table", "data (table): 40 rows"),
+        ({"name": "table"}, "data (table): 40 rows"),
+    ],
+)
+def test_what_was_recognised_is_said(
+    asked: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    encoder = {"name": "mlp", "width": 8}
+    ul.pretrain(x, method="vicreg", modality=asked, encoder=encoder, epochs=1, out=tmp_path / "run")
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rows", [2, 300])
@@ -154,6 +176,36 @@ def test_nothing_known_is_an_error_that_lists_what_is(data: Any) -> None:
     with pytest.raises(DataError) as caught:
         detect(data)
     assert all(f"{name}: " in str(caught.value) for name in MODALITIES)
+
+
+NEAR: dict[str, tuple[Any, str]] = {
+    "no rate": ({"array": np.zeros((4, 900))}, "would be audio, and its sampling rate is missing"),
+    "arrays of one length": (
+        [np.zeros(9)] * 4,
+        r"4 arrays of one length, 9, .* numpy.stack\(data\); .*'series'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_what_comes_near_to_a_kind_is_told_what_it_lacks(name: str) -> None:
+    data, said = NEAR[name]
+    with pytest.raises(DataError, match=said) as caught:
+        detect(data)
+    assert "accepted: " not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [[8000, 8000], None, "x", np.array([8000])])
+def test_a_rate_that_is_none_is_named_whoever_recognises_it(rate: Any) -> None:
+    data = {"array": np.zeros((2, 900)), "rate": rate}
+    with pytest.raises(DataError, match=r"a sampling rate of .*: one whole number"):
+        detect(data).measure(data)
+
+
+@pytest.mark.parametrize("data", [[np.zeros(0)] * 2, [["a"], ["b"]], [{}], [[1, 2], [3, 4]], [None]])
+def test_nothing_is_near_to_other_lists(data: Any) -> None:
+    with pytest.raises(DataError, match="no kind of data that is known here"):
+        detect(data)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -194,19 +246,6 @@ def test_a_label_column_that_was_an_input_is_refused_as_labels(tmp_path: Path) -
     )
     with pytest.raises(DataError, match="train with labels='answer'"):
         run.evaluate(data, labels="answer")
-
-
-def test_pretrain_says_what_it_got(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ul.pretrain(
-        frame(32),
-        method="vicreg",
-        epochs=1,
-        batch_size=16,
-        out=tmp_path / "run",
-        width=16,
-        on_collapse="warn",
-    )
-    assert "data: " in capsys.readouterr().err
 
 
 def test_a_column_may_be_named_as_labels(tmp_path: Path) -> None:

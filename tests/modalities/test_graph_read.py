@@ -19,7 +19,7 @@ from torch_geometric.datasets import FakeDataset
 
 from unlabeled.data.labels import read_labels
 from unlabeled.errors import DataError, OptionError
-from unlabeled.modalities import detect
+from unlabeled.modalities import MODALITIES, detect
 from unlabeled.modalities.graph import Graph
 from unlabeled.modalities.graph.diffusion import RESTART, diffuse
 from unlabeled.modalities.graph.positions import STEPS, positions
@@ -76,6 +76,39 @@ def test_an_npz_file_and_its_folder_are_the_same(tmp_path: Path) -> None:
     torch.testing.assert_close(a.all.x, torch.tensor([[0.5, 0.5, 0], [0, 0.5, 0.5], [1, 0, 0]]))
     assert a.all.pairs.tolist() == [[0, 1], [1, 2]]
     assert "3 nodes and 2 undirected edges" in a.description
+
+
+def test_features_of_some_nodes_only_are_never_taken_for_those_of_others(tmp_path: Path) -> None:
+    # the three rows are of nodes 4, 0 and 2 of five
+    more: dict[str, Any] = {"labels": [0, 1, 0, 1, 0], "edge_index": np.array([[0, 1, 2, 3], [1, 2, 3, 4]])}
+    source = opened(save_npz(tmp_path / "a.npz", known_x_nodes=[4, 0, 2], **more), labels=True)
+    assert len(source) == 5 and list(source.labels) == [0, 1, 0, 1, 0]
+    assert torch.equal(source.all.x, torch.eye(3)[[1, 2, 2, 2, 1]])  # the degree
+    assert "the degree as features" in source.description
+    assert "only 3 nodes have features (known_x_nodes), so these are not used" in source.description
+    # masks count the nodes as labels do
+    masks = {**more, "labels": None, "train_mask": np.ones(5, bool)}
+    assert len(opened(save_npz(tmp_path / "b.npz", known_x_nodes=[4, 0, 2], **masks))) == 5
+    # all of them, in another order
+    whole, mixed = save_npz(tmp_path / "c.npz"), save_npz(tmp_path / "d.npz", known_x_nodes=[2, 0, 1])
+    assert torch.equal(opened(mixed).all.x[[2, 0, 1]], opened(whole).all.x)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (None, "x has 3 rows and labels 5: whose features these are cannot be told.*'known_x_nodes'"),
+        ([0, 1], "known_x_nodes must be one whole number for each of the 3 rows of x"),
+        ([0, 1, 1], "known_x_nodes must be different nodes from 0 to 4"),
+        ([0, 1, 5], "known_x_nodes must be different nodes from 0 to 4"),
+        ([0.0, 1.0, 2.0], "one whole number for each of the 3 rows of x, not float64"),
+    ],
+)
+def test_features_of_unknown_nodes_are_refused(known: list[Any] | None, said: str, tmp_path: Path) -> None:
+    edges = np.array([[0, 1, 2, 3], [1, 2, 3, 4]])
+    path = save_npz(tmp_path / "a.npz", labels=np.zeros(5), edge_index=edges, known_x_nodes=known)
+    with pytest.raises(DataError, match=said):
+        opened(path)
 
 
 def test_many_graphs_of_an_npz_file_number_their_nodes_by_themselves(tmp_path: Path) -> None:
@@ -152,6 +185,22 @@ def test_an_edge_list_alone_is_a_graph(tmp_path: Path) -> None:
     assert opened({"edges": np.array([[0, 1, 2], [1, 2, 3]])}).all.pairs.tolist() == [[0, 1, 2], [1, 2, 3]]
 
 
+def test_what_becomes_of_edge_weights_and_attributes_is_said() -> None:
+    frame = pd.DataFrame({"u": [1, 2, 10], "v": [2, 10, 30], "Weight": [0.5, 2.0, 1.0], "since": [1, 2, 3]})
+    said = opened(frame).description
+    assert "edges weigh 0.5 to 2, which of the encoders only gcn uses" in said
+    assert "columns of edges that are not used: since" in said
+    assert "weigh" not in opened(frame[["u", "v"]]).description
+    some = pyg(edge_weight=torch.ones(4)), pyg(5)
+    assert "edge weights are not used: only 1 of the graphs have any" in opened(list(some)).description
+    path = networkx.path_graph(3)
+    path.edges[0, 1].update(weight=2.0, kind="road")
+    source = opened(path)
+    assert source.all.weight is None
+    assert "edge weights are not used: not every edge has a number" in source.description
+    assert "attributes of edges that are not used: kind" in source.description
+
+
 def test_graphml_and_networkx(tmp_path: Path) -> None:
     path = tmp_path / "club.graphml"
     networkx.write_graphml(CLUB, path)
@@ -184,6 +233,23 @@ def test_what_graphs_are_is_detected(tmp_path: Path) -> None:
         assert detect(data) is Graph
     for data in (np.zeros((3, 3, 3)), [1, 2], {"image": []}, None):
         assert Graph.recognises(data) is None
+
+
+def test_strings_are_graphs_only_where_all_are_paths_of_graphml_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networkx.write_graphml(CLUB, tmp_path / "club.graphml")
+    monkeypatch.chdir(tmp_path)
+    assert Graph.recognises(["club.graphml", tmp_path / "club.graphml"]) == "2 GraphML files"
+    for data in (
+        ["", "", " "],
+        ["."],
+        ["club.graphml", ""],
+        ["club.graphml", "no.graphml"],
+        ["club.graphml", 3],
+    ):
+        assert Graph.recognises(data) is None
+    assert detect(["", "", " "]) is MODALITIES["text"]  # which says that all are empty
 
 
 # structure
@@ -363,6 +429,11 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
         "2 edges .* negative or not finite",
     ),
     "weights of another length": (lambda: pyg(edge_weight=torch.ones(3)), {}, "3 edge weights for 4 edges"),
+    "weights in words": (
+        lambda: pd.DataFrame({"u": [1, 2], "v": [2, 3], "weight": ["far", "near"]}),
+        {},
+        "the edge weights of the edge list are not numbers .*'far'",
+    ),
     "edges of another shape": (lambda: pyg(edges=torch.zeros(3, 4, dtype=torch.int64)), {}, r"\(2, edges\)"),
     "ids twice": (
         lambda: {"edges": np.array([[0], [1]]), "nodes": pd.DataFrame({"id": [0, 0, 1]})},
@@ -452,8 +523,12 @@ def test_sets_of_graphs_are_read_as_they_are_described() -> None:
     mutag = opened(shared("mutag"), labels=True)
     assert len(mutag) == 188 and int(mutag.labels.sum()) == 125 and mutag.all.x.shape == (3371, 7)
     assert opened(shared("imdb_binary")).all.x.shape[1] == 65
-    with pytest.raises(DataError, match="do not exist"):
-        opened(shared("pubmed_structure"))
+
+
+def test_pubmed_with_the_features_of_few_nodes_is_read_by_its_degrees() -> None:
+    source = opened(shared("pubmed_structure"), labels=True)
+    assert len(source) == len(source.labels) == 19_717 and source.all.pairs.shape == (2, 44_324)
+    assert "only 1,060 nodes have features" in source.description
 
 
 def test_unlabelled_nodes_of_citeseer_are_known_as_such() -> None:

@@ -776,6 +776,10 @@ def test_npz_files_with_labels(tmp_path: Path) -> None:
     source = Image.measure(tmp_path / "a.npz").read(tmp_path / "a.npz", labels=True)
     assert source.labels is not None and source.labels.tolist() == list(range(9))
     assert colour().read(tmp_path / "a.npz").labels is None
+    np.savez(tmp_path / "short.npz", x=pixels(0, 9, 8, 8, 3), y=np.arange(5))
+    assert len(colour().read(tmp_path / "short.npz")) == 9  # nobody asks for labels
+    with pytest.raises(DataError, match=r"'y' has shape \(5,\) beside the 9 images of short.npz"):
+        colour().read(tmp_path / "short.npz", labels=True)
     np.savez(tmp_path / "b.npz", a=pixels(0, 9, 8, 8, 3), b=pixels(0, 9, 8, 8, 3))
     with pytest.raises(DataError, match=r"cannot be told \(it has a \(9, 8, 8, 3\), b"):
         colour().read(tmp_path / "b.npz")

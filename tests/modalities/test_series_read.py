@@ -247,6 +247,27 @@ def test_repeated_time_stamps_are_kept_in_order_and_counted():
     assert "2 rows repeat the time stamp" in source.description and "sorted" not in source.description
 
 
+def test_columns_that_are_not_used_are_named(tmp_path):
+    table = pd.DataFrame({"who": np.repeat(["a", "b"], 30), "t": list(range(30)) * 2, "x": np.arange(60.0)})
+    table["note"], table["class"] = "said", "y"
+    _, source = opened(table, id="who", time="t", label="class")
+    assert "columns that are not used: note" in source.description
+    _, source = opened(table.assign(y=1.0), id="who", columns=["x"], label="class")
+    assert "columns that are not used: t, note, y" in source.description
+    _, source = opened(table.drop(columns="note"), id="who", time="t", label="class")
+    assert "not used" not in source.description
+    many = table.assign(**{f"note {i}": "more" for i in range(8)})
+    _, source = opened(many, id="who", time="t", label="class")
+    assert (
+        "not used: note, note 0, note 1, note 2, note 3, note 4, note 5, note 6 and 1 more"
+        in source.description
+    )
+    for who in "ab":
+        table[table["who"] == who].drop(columns="who").to_csv(tmp_path / f"{who}.csv", index=False)
+    _, source = opened(tmp_path, time="t", label="class")
+    assert source.description.count("columns that are not used: note") == 1
+
+
 def test_missing_cells_of_a_table_are_gaps():
     table = pd.DataFrame({"id": [0, 0, 0, 1, 1, 1], "v": [1.0, None, 3.0, 4.0, 5.0, 6.0]})
     _, source = opened(table, id="id", patch=1)

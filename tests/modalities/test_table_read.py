@@ -47,6 +47,59 @@ def cells(modality: Table, data, name: str) -> np.ndarray:
     return source.fetch(np.arange(len(source)))[:, place(modality, name)].numpy()
 
 
+# files of arrays
+
+
+def save_npz(path: Path, **arrays) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+X, Y = np.random.default_rng(2).normal(size=(60, 5)), np.arange(60) % 3
+
+
+def test_an_npz_file_is_the_table_of_its_array_with_the_classes_beside_it(tmp_path):
+    path = save_npz(tmp_path / "a.npz", X=X, y=Y)
+    assert detect(path) is Table
+    modality = Table.measure(path)
+    assert [c.name for c in modality.columns] == ["0", "1", "2", "3", "4"] and modality.label == "y"
+    source = modality.read(path, labels=True)
+    assert source.labels.tolist() == Y.tolist() and modality.read(path).labels is None
+    assert "60 rows of" in source.description and "a.npz['X']" in source.description
+    # the same rows without classes, in memory or in a file, under another name
+    for other in (X, save_npz(tmp_path / "b.npz", features=X)):
+        assert np.array_equal(modality.read(other).x, source.x)
+    with pytest.raises(DataError, match="4 columns where 5 are expected"):
+        modality.read(X[:, :4])
+    # classes are no input even where a column is named as the label
+    chosen = Table.measure(path, label="3")
+    assert [c.name for c in chosen.columns] == ["0", "1", "2", "4"]
+    source = chosen.read(path, labels=True)
+    assert (
+        source.labels.tolist() == X[:, 3].tolist() and "'y' (classes, beside the array)" in source.description
+    )
+
+
+def test_of_several_arrays_the_one_with_a_usual_name_is_the_table(tmp_path):
+    path = save_npz(tmp_path / "a.npz", other=X[:, :3], x=X, names=np.array(list("abcde")))
+    assert "a.npz['x']" in Table.measure(path).read(path).description
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"p": X, "q": X}, r"holds the table cannot be told \(it has p \(60, 5\), q \(60, 5\)\)"),
+        ({"X_train": X, "X_test": X}, "holds the table cannot be told"),
+        ({"X": X, "y": Y[:7]}, r"'y' has shape \(7,\) beside the 60 rows of a.npz"),
+    ],
+    ids=["two", "splits", "short labels"],
+)
+def test_npz_files_that_cannot_be_told_are_refused(arrays, said, tmp_path):
+    path = save_npz(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=said):
+        detect(path).measure(path)
+
+
 # what columns become
 
 

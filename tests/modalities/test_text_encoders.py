@@ -181,6 +181,41 @@ def test_a_checkpoint_gives_the_features_that_transformers_gives(
             torch.testing.assert_close(row, out.mean(0), rtol=1e-4, atol=1e-5)
 
 
+def resaved(folder: Path, config: Any, model: Any) -> tuple[Path, Any]:
+    """A model of this class instead of the one that `checkpoint` made, with its tokenizer."""
+    checkpoint(folder, "bert")
+    torch.manual_seed(0)
+    made = model(config).eval()
+    made.save_pretrained(folder)
+    return folder, made
+
+
+def test_the_encoder_alone_of_an_encoder_and_decoder_is_a_checkpoint(tmp_path: Path, x: Tensor) -> None:
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 302}
+    folder, model = resaved(tmp_path, transformers.T5Config(**sizes), transformers.T5EncoderModel)
+    modality, encoder = opened(folder)
+    before, behind = modality.tokenizer.ends
+    with torch.no_grad():
+        marked = torch.tensor([[*before, *x[5].tolist(), *behind]])
+        wanted = model(input_ids=marked).last_hidden_state[0, 1:-1].mean(0)
+        torch.testing.assert_close(encoder(x[5:])[0], wanted, rtol=1e-4, atol=1e-5)
+        again = Text(**modality.config()).build_encoder(**encoder.spec).eval()
+        again.load_state_dict(encoder.state_dict())
+        assert torch.equal(again(x), encoder(x))
+
+
+def test_a_checkpoint_that_cannot_encode_text_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    clip = transformers.CLIPTextConfig(**small, vocab_size=302, bos_token_id=0, eos_token_id=1)
+    folder, _ = resaved(tmp_path / "clip", clip, transformers.CLIPTextModel)
+    with pytest.raises(OptionError, match=r"clip_text_model\) cannot be used .* fails with ValueError"):
+        opened(folder)
+    vit = transformers.ViTConfig(**small, image_size=32)
+    folder, _ = resaved(tmp_path / "vit", vit, transformers.ViTModel)
+    with pytest.raises(OptionError, match=r"\(vit\) is no model of text"):
+        opened(folder)
+
+
 @pytest.mark.parametrize("kind", KIN)
 def test_a_checkpoint_is_built_again_without_its_folder(
     kind: str, checkpoints: dict[str, Path], x: Tensor

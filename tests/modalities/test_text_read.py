@@ -339,6 +339,19 @@ def test_files_are_recognised_by_what_they_begin_with(tmp_path: Path) -> None:
     assert Text.recognises("x" * 5000) is None and Text.recognises("nul\0") is None
 
 
+def test_a_folder_is_recognised_whatever_its_first_files_hold(tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    (folder / "00.txt").write_text("")
+    (folder / "01.txt").write_bytes(b"\xff\xff\0\x80")
+    assert Text.recognises(folder) is None
+    for i in range(8):
+        (folder / f"word {i}.txt").write_text(f"{GREEK} {i}")
+    assert Text.recognises(folder)
+    source = Text.measure(folder).read(folder)
+    assert len(source) == 8 and [s.key for s in source.skipped] == ["00.txt", "01.txt"]
+
+
 # the tokenizer
 
 

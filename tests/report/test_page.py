@@ -3,23 +3,29 @@ import re
 import pytest
 
 from unlabeled.report import Folded, Gallery, Image, Legend, Paragraph, Section, Table, render
-from unlabeled.report.page import shown, write
+from unlabeled.report.page import Grid, Neighbours, Row, Sheet, Tile, shown, write
 
 NASTY = "<script>alert('x')</script> & \"q\" {{ 7*7 }}"
 
 
 def everything():
     image = Image(b"<svg/>", alt=NASTY, title=NASTY, caption=NASTY)
+    tile = Tile(0, NASTY, NASTY, NASTY, 0.5, True)
+    sheet = Sheet(b"png", "png", 1, 1, 1, 4, 4)
     return [
         Section(
             NASTY,
             [
                 Paragraph(NASTY),
-                Table(NASTY, [NASTY, "n"], [[NASTY, 3], ["b", 4.5]]),
+                Table(NASTY, [NASTY, "n"], [[NASTY, 3], ["b", 4.5]], {NASTY: NASTY}),
                 image,
                 Gallery([image, image]),
                 Legend([(NASTY, "#123456")]),
                 Folded(NASTY, NASTY),
+                sheet,
+                Neighbours([Row(tile, [tile], NASTY)], sheet),
+                Neighbours([Row(tile, [tile])], None),
+                Grid([NASTY], [NASTY] * 3, [[NASTY], [image], [None]]),
             ],
         )
     ]
@@ -35,7 +41,8 @@ def test_every_text_is_escaped_wherever_it_stands():
 def test_the_page_loads_nothing_from_elsewhere():
     page = render("A page", everything())
     assert not re.search(r"https?://", page)
-    assert "<link" not in page and "@import" not in page and "url(" not in page
+    assert "<link" not in page and "@import" not in page
+    assert set(re.findall(r'url\("([a-z]+:)', page)) == {"data:"} and page.count("url(") == 1
     assert set(re.findall(r'src="([a-z]+:)', page)) == {"data:"}
 
 
@@ -80,3 +87,11 @@ def test_a_file_name_that_is_no_utf8_does_not_stop_the_page(tmp_path):
     path = write(render("run caf\udce9", []), tmp_path / "new" / "report.html")
     assert "caf\\udce9" in path.read_text(encoding="utf-8")
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_tile_shows_its_own_part_of_the_sheet():
+    sheet = Sheet(b"", "png", 7, 3, 3, 8, 8)
+    assert sheet.style(0) == "--x:0%;--y:0%"
+    assert sheet.style(4) == "--x:50%;--y:50%"
+    assert sheet.style(6) == "--x:0%;--y:100%"
+    assert Sheet(b"", "png", 1, 1, 1, 8, 8).style(0) == "--x:0%;--y:0%"

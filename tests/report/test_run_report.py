@@ -1,13 +1,16 @@
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from unlabeled.errors import OptionError, RunError
+from unlabeled.errors import DataError, OptionError, RunError
 from unlabeled.evaluation import Figure, Scorecard
-from unlabeled.report import Paragraph, compare, run_report
+from unlabeled.report import Paragraph, Samples, Shown, compare, run_report
+from unlabeled.report import map as maps
 from unlabeled.report.folder import read_metrics
 
 CONFIG = """verb: pretrain
@@ -43,6 +46,7 @@ def quick_curves(request, monkeypatch):
     if "network" not in request.node.name and "any_columns" not in request.node.name:
         monkeypatch.setattr("unlabeled.report.one_run.curves", lambda lines: b"<svg/>")
         monkeypatch.setattr("unlabeled.report.several_runs.curves", lambda lines: b"<svg/>")
+        monkeypatch.setattr("unlabeled.report.spectrum_drawing.spectrum", lambda lines: b"<svg/>")
 
 
 @pytest.fixture
@@ -62,9 +66,22 @@ def a_run(
     return folder
 
 
+def shown(count=9, **options):
+    generator = np.random.default_rng(0)
+    options = {
+        "labels": (["a", None, "b"] * count)[:count],
+        "pictures": generator.integers(0, 255, (count, 5, 5, 3)).astype(np.uint8),
+        "texts": [f"words {i}" for i in range(count)],
+        **options,
+    }
+    z = options.pop("embeddings", generator.normal(size=(count, 4)))
+    samples = Samples([f"sample {i}" for i in range(count)], **options)
+    return Shown(z, samples, count)
+
+
 def words(path):
     """What a reader sees, on one line; images as their alternative text."""
-    page = path.read_text(encoding="utf-8").split("</style>")[1]
+    page = re.sub(r"<(style|script).*?</\1>", " ", path.read_text(encoding="utf-8"), flags=re.S)
     page = re.sub(r'<img [^>]*alt="([^"]*)">', r" [\1] ", page)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
@@ -83,13 +100,118 @@ def test_the_report_lies_in_the_run_and_says_what_was_run_and_whether_it_worked(
         in text
     )
     assert "85.0 % from the raw input, 75.0 % from the untrained encoder, 10.0 % by guessing" in text
-    assert titles(path) == ["Scorecard", "Training", "What was run", "Skipped samples"]
+    assert titles(path) == ["Scorecard", "Samples", "Training", "What was run", "Skipped samples"]
 
 
 def test_every_number_of_the_scorecard_is_in_the_page(run):
     page = run_report(run).read_text()
+    assert page.index(">Without labels<") < page.index(">With labels<")
     for cell in ("0.900", "0.880 to 0.920", "0.100", "0.850", "0.750", "30.0", "12.0", "9.000"):
         assert f'<td class="number">{cell}</td>' in page, cell
+
+
+def test_a_figure_of_any_name_has_a_row_and_columns_without_values_are_left_out(tmp_path):
+    card = Scorecard(
+        {
+            "uniformity": Figure(-3.2, None, None, -1.0),
+            "few_shot_5": Figure(0.4, None, 0.1),
+            "of_tomorrow": Figure(7.0),
+        }
+    )
+    page = run_report(a_run(tmp_path / "r", card=card)).read_text()
+    first, second = page.split('<p class="caption">With labels</p>')
+    assert "uniformity" in first and "of_tomorrow" in first and "few_shot_5" in second
+    assert "↓ how evenly" in page and "↑ test samples right from 5" in page
+    assert "95 % interval</th>" not in page
+    without = first.split('<p class="caption">Without labels</p>')[1]
+    assert "chance</th>" not in without and "raw input</th>" in without
+
+
+def test_how_long_training_took_is_said(tmp_path):
+    metrics = "step,loss,samples_per_second\n10,3,64\n20,2,128\n"
+    assert "Training took 15 s: 20 steps, 1,280 samples" in words(
+        run_report(a_run(tmp_path / "a", metrics=metrics))
+    )
+    assert "How long training took is not known" in words(run_report(a_run(tmp_path / "b")))
+
+
+def test_without_data_the_page_says_how_to_see_the_samples(run):
+    assert f"`unlabeled report {run} --data DATA` adds a map" in words(run_report(run))
+
+
+NASTY = "</script><script>alert(1)</script><!-- \u2028 ' \" & "
+
+
+def test_no_text_of_a_sample_breaks_out_of_the_page(run):
+    nasty = [NASTY] * 9
+    it = shown(labels=nasty, texts=nasty, pictures=None, columns={NASTY: nasty})
+    it = Shown(it.embeddings, Samples(nasty, nasty, nasty, None, {NASTY: nasty}), 9)
+    page = run_report(run, shown=it).read_text()
+    assert page.count("<script") == page.count("</script>") == 2  # the program, and what it reads
+    assert "<!--" not in page.split("</style>")[1].split("<script>")[0]
+    (held,) = re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)
+    data = json.loads(held)
+    assert data["texts"] == data["keys"] == data["labels"] == nasty
+    assert data["colourings"][1]["title"] == NASTY
+
+
+def test_the_program_of_the_page_makes_no_markup_of_texts():
+    program = (Path(maps.__file__).parent / "map.js").read_text()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "</"):
+        assert way not in program, way
+
+
+def test_the_same_run_and_samples_give_the_same_page(run, tmp_path):
+    first = run_report(run, shown=shown(), output=tmp_path / "a.html").read_bytes()
+    assert run_report(run, shown=shown(), output=tmp_path / "b.html").read_bytes() == first
+
+
+def test_a_page_of_two_thousand_pictures_stays_below_three_megabytes(run, monkeypatch):
+    monkeypatch.setattr(
+        "unlabeled.report.map.neighbourhoods", lambda z, seed: ("t-SNE", np.ascontiguousarray(z[:, :2]))
+    )
+    noise = np.random.default_rng(0).integers(0, 255, (2000, 40, 40, 3)).astype(np.uint8)
+    it = shown(
+        2000, pictures=noise, texts=["a description of some length, as rows of tables have " * 9] * 2000
+    )
+    assert run_report(run, shown=it).stat().st_size < 3_000_000
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_few_samples_make_a_report(run, count):
+    text = words(run_report(run, shown=shown(count)))
+    assert f"needs at least 5 samples, and there are {count}" in text
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_embeddings_that_are_not_finite_are_said(run, broken):
+    z = np.ones((9, 4))
+    z[3, 1] = broken
+    assert "some embeddings are NaN or infinite" in words(run_report(run, shown=shown(embeddings=z)))
+
+
+@pytest.mark.parametrize("missing", ["labels", "pictures", "texts"])
+def test_samples_of_which_less_is_known_make_a_report(run, missing):
+    it = shown(**{missing: () if missing == "texts" else None})
+    page = run_report(run, shown=it).read_text()
+    assert "Nearest neighbours" in page and ("--sheet:" in page) == (missing != "pictures")
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: Samples(["a"], ["b", "c"]), "1 samples and texts 2"),
+        (lambda: Samples(["a"], labels=[1, 2]), "1 samples and labels 2"),
+        (lambda: Samples(["a"], columns={"age": []}), "1 samples and age 0"),
+        (lambda: Samples(["a"], pictures=np.zeros((1, 4, 4, 3))), "uint8 of"),
+        (lambda: Samples(["a"], pictures=np.zeros((1, 4, 4), np.uint8)), "uint8 of"),
+        (lambda: Shown(np.zeros((2, 3)), Samples(["a"]), 1), "2 rows for 1 samples"),
+        (lambda: Shown(np.zeros(3), Samples(["a"]), 1), "one row a sample"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(made, message):
+    with pytest.raises(DataError, match=message):
+        made()
 
 
 def test_texts_from_files_are_escaped(run):
@@ -100,10 +222,11 @@ def test_texts_from_files_are_escaped(run):
 
 
 def test_the_report_opens_without_a_network(run):
-    z = np.random.default_rng(0).normal(size=(8, 3))
-    page = run_report(run, embeddings=z).read_text()
+    page = run_report(run, shown=shown()).read_text()
     assert not re.search(r"https?://", page)
     assert set(re.findall(r'src="([a-z]+:)', page)) == {"data:"}
+    assert set(re.findall(r'url\("([a-z]+:)', page)) == {"data:"} and "url('" not in page
+    assert "<link" not in page and "@import" not in page and "fetch(" not in page
     assert len(re.findall("<img ", page)) == len(re.findall(r'<img [^>]*alt="[^"]+"', page))
 
 
@@ -215,16 +338,20 @@ def test_tables_words_and_a_map_can_be_added(run, tmp_path):
     output = tmp_path / "elsewhere" / "page.html"
     path = run_report(
         run,
-        embeddings=np.random.default_rng(0).normal(size=(9, 4)),
-        labels=["a", None, "b"] * 3,
-        pictures=np.zeros((9, 5, 5, 3), dtype=np.uint8),
+        shown=shown(),
         tables=[("Few labels", ["", "5"], [["raw", "0.85 ± 0.01"]]), Paragraph("over ten draws")],
         title="Digits",
         lead=["It works."],
         output=output,
     )
     assert path == output and not (run / "report.html").exists()
-    assert titles(path)[:3] == ["Results", "Scorecard", "Map of the embeddings"]
+    assert titles(path)[:5] == [
+        "Results",
+        "Scorecard",
+        "Map of the embeddings",
+        "Nearest neighbours",
+        "Spectrum of the features",
+    ]
     text = words(path)
     assert "Digits" in text and "It works." in text and "0.85 ± 0.01" in text and "over ten draws" in text
 
@@ -252,11 +379,28 @@ def test_several_runs_stand_side_by_side(tmp_path):
     text = words(path)
     assert "Best by a linear classifier on the features: x/run with 91.0 %" in text
     assert "do not overlap" in text
+    assert (
+        "linear_probe ↑ test samples right by a linear classifier on the features 0.910 (0.890 to 0.930) 0.500"
+        in text
+    )
+    assert "knn ↑ test samples right by a vote of their nearest neighbours 0.900 (0.880 to 0.920) –" in text
+    assert "last loss 3.000 –" in text
+    assert "y/run byol trained convnet without labels on 1,297 samples" in text
     assert "method.name simclr byol" in text and "method.temperature 0.2 –" in text
     assert "encoder.width" not in text
     assert "Loss of each run; at the end x/run 3]" in text
     assert "not all evaluated in the same way" in text
     assert not re.search(r"https?://", path.read_text())
+
+
+def test_several_runs_that_show_samples_stand_side_by_side(tmp_path):
+    runs = [a_run(tmp_path / name) for name in "ab"]
+    path = compare(runs, tmp_path / "both.html", shown=[shown(), shown(embeddings=np.eye(9))])
+    assert titles(path)[2:5] == ["Map of the embeddings", "Nearest neighbours", "Spectrum of the features"]
+    assert re.findall(r"<option[^>]*>([^<]*t-SNE)", path.read_text()) == ["a: t-SNE", "b: t-SNE"]
+    other = Shown(np.eye(2), Samples(["x", "y"]), 2)
+    with pytest.raises(DataError, match="the same samples of this data: b differs"):
+        compare(runs, tmp_path / "both.html", shown=[shown(), other])
 
 
 def test_runs_within_the_margin_of_error_are_said_to_be(tmp_path):

@@ -44,6 +44,18 @@ def test_a_batch_below_the_method_s_least_is_refused(rows: int, batch_size: int 
         plan(rows=rows, batch_size=batch_size, least_batch=4)
 
 
+def test_what_could_not_be_read_is_named_where_too_few_are_left_and_only_there() -> None:
+    unread = (79, 80)
+    with pytest.raises(
+        OptionError, match=r"at least 2 samples in each; 79 of the 80 samples could not be read$"
+    ):
+        plan(rows=1, unread=unread)
+    with pytest.raises(OptionError, match=r"give 1 or less; 79 of the 80 samples could not be read$"):
+        plan(rows=1, batch_size=8, unread=unread)
+    with pytest.raises(OptionError, match=r"at least 2 samples in each$"):
+        plan(rows=10, batch_size=1, unread=unread)
+
+
 @pytest.mark.parametrize(
     ("rows", "epochs"), [(50_000, 30), (10_000, 150), (1_500, 400), (20, 400), (1_000_000, 20)]
 )

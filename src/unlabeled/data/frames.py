@@ -62,12 +62,22 @@ def read_frame(data: Any, *, rows: int | None = None, text: Collection[str] = ()
         raise DataError(f"{told(data)} cannot be read as a table ({error})") from error
     twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
     if twice:
-        raise DataError(f"{told(data)} has several columns called {twice[0]!r}: give each its own name")
+        headless = isinstance(data, str | os.PathLike) and all(map(_is_number, table.column_names))
+        why = "its first line holds numbers, so it seems to have no header line: " if headless else ""
+        raise DataError(f"{told(data)} has several columns called {twice[0]!r}: {why}give each its own name")
     if not table.num_columns or not table.num_rows:
         raise DataError(
             f"{told(data)} has {table.num_rows} rows and {table.num_columns} columns: nothing to read"
         )
     return table if rows is None else table.slice(0, rows)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_path(path: Path, rows: int | None, text: Collection[str]) -> pa.Table:

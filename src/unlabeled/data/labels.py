@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError
@@ -17,6 +17,11 @@ from unlabeled.errors import DataError
 FORMS = (
     "a .csv or .parquet file with the columns 'key' (or 'index') and 'label', a table with these columns, a "
     "dictionary from key to label, a list with one label a sample, or True for what the data itself says"
+)
+UNSAID = (
+    "neither class folders nor a column of the data say any. Give a labels file; or, where names of recordings or of "
+    "text files hold the class, train with a regular expression that finds it, label='^(.)_' of the modality "
+    "(--modality audio --modality.label '^(.)_')"
 )
 NAMED = 5
 """how many of the wrong keys or labels a message names"""
@@ -38,7 +43,8 @@ def read_labels(
     names = [None if _is_missing(value) else _name(value) for value in said]
     known = {name for name in names if name is not None}
     if not known:
-        raise DataError(f"none of the {len(source):,} samples has a label: all are empty or −1")
+        why = UNSAID if labels is True else "all are empty or −1"
+        raise DataError(f"none of the {len(source):,} samples has a label: {why}")
     if classes is None:
         classes = _sorted(known)
     unknown = sorted(known - set(classes))
@@ -50,6 +56,23 @@ def read_labels(
     number = {name: i for i, name in enumerate(classes)}
     y = np.array([-1 if name is None else number[name] for name in names], dtype=np.int64)
     return y, list(classes)
+
+
+def read_numbers(labels: Any, source: Source) -> Float[np.ndarray, " samples"] | None:
+    """(samples,) float64 where the labels are quantities, NaN where unknown; None where they name classes.
+
+    Quantities are numbers of which at least one has a fraction: 0.5 is no class. Among them −1 is a number like
+    any other; None, NaN and "" are unknown. `labels` and the errors are those of `read_labels`.
+    """
+    said = _by_sample(labels, source)
+    try:
+        values = np.array(
+            [np.nan if _is_missing(v) and str(v) not in ("-1", "-1.0") else float(v) for v in said]
+        )
+    except (TypeError, ValueError):
+        return None
+    known = values[np.isfinite(values)]
+    return None if (known == np.round(known)).all() else values
 
 
 def _by_sample(labels: Any, source: Source) -> Sequence[Any]:

@@ -168,6 +168,17 @@ def _fraction(array: np.ndarray) -> float:
     return float(array[array != np.round(array)][0])
 
 
+def labelled(
+    train: Features, train_labels: Labels, test: Features, test_labels: Labels
+) -> tuple[Tensor, np.ndarray, Tensor, np.ndarray]:
+    """Both parts checked: as many labels as rows in each, rows of one width."""
+    known, asked = features(train, "train"), features(test, "test")
+    same_width(train=known, test=asked)
+    y_train = labels(train_labels, "train_labels", rows=len(known), of="train")
+    y_test = labels(test_labels, "test_labels", rows=len(asked), of="test")
+    return known, y_train, asked, y_test
+
+
 def encoded(
     train_labels: np.ndarray, test_labels: np.ndarray
 ) -> tuple[np.ndarray, Int64[np.ndarray, " train"], Int64[np.ndarray, " test"]]:

@@ -20,8 +20,8 @@ class Classification:
     predictions: Shaped[np.ndarray, " test"]
     """labels as they were given: whole numbers or strings"""
     labels: Shaped[np.ndarray, " test"]
-    chosen: Mapping[str, float] = field(default_factory=dict)
-    """what the probe chose by itself, such as the strength of its penalty"""
+    chosen: Mapping[str, float | str] = field(default_factory=dict)
+    """what the probe chose by itself, such as the strength of its penalty, or was told, such as its index"""
 
     @property
     def correct(self) -> int:
@@ -53,7 +53,7 @@ def decoded(
     classes: Shaped[np.ndarray, " classes"],
     predicted: Int64[np.ndarray, " test"],
     labels: Shaped[np.ndarray, " test"],
-    **chosen: float,
+    **chosen: float | str,
 ) -> Classification:
     """A `Classification` from places among `classes`."""
     return Classification(classes[predicted], labels, chosen)

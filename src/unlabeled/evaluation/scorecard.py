@@ -1,26 +1,14 @@
-"""A handful of figures, none of them alone: each beside chance, the raw input and an untrained encoder."""
+"""What is said of a representation: figures, none of them alone, each with what it has to be seen beside."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from unlabeled.errors import DataError
-from unlabeled.evaluation.arrays import Features, Labels
-from unlabeled.evaluation.arrays import features as checked_features
-from unlabeled.evaluation.arrays import labels as checked_labels
-from unlabeled.evaluation.classification import Classification
-from unlabeled.evaluation.linear import linear_probe_details
-from unlabeled.evaluation.neighbours import knn_details
-from unlabeled.evaluation.spectrum import effective_rank
-
-Split = tuple[Features, Features | None]
-"""features of train, and of test where there is one"""
 
 BESIDE = ("chance", "raw", "untrained")
 HEADER = ("figure", "value", "95 % interval", "chance", "raw input", "untrained")
@@ -32,7 +20,7 @@ class Figure:
 
     value: float
     interval: tuple[float, float] | None = None
-    """95 % interval, over test sets of this size"""
+    """95 % interval, over other samples as many as these"""
     chance: float | None = None
     """what guessing reaches"""
     raw: float | None = None
@@ -141,80 +129,3 @@ def _text(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def score(
-    train: Features,
-    train_labels: Labels | None,
-    test: Features | None,
-    test_labels: Labels | None,
-    *,
-    raw: Split | None = None,
-    untrained: Split | None = None,
-    k: int = 20,
-    notes: Sequence[str] = (),
-) -> Scorecard:
-    """`knn`, `linear_probe` and `effective_rank` of embeddings, the last alone where labels are None.
-
-    train (n, dim), test (m, dim); `raw` and `untrained` hold (train, test) of the flattened raw input and of
-    the untrained encoder, for the same samples in the same order. Accuracies are measured on test with a 95 %
-    Wilson interval; chance is the share of the most common class of test. The effective rank is that of
-    train; it has neither interval nor chance. With fewer than k train samples all of them vote, and a note
-    says so.
-    """
-    others = {name: split for name, split in (("raw", raw), ("untrained", untrained)) if split is not None}
-    for name, split in others.items():
-        _same_rows(name, split, train, test)
-    notes = list(notes)
-    figures: dict[str, Figure] = {}
-
-    if train_labels is not None and test_labels is not None:
-        if test is None:
-            raise DataError("test_labels are given and test is None: give the embeddings they belong to")
-        if len(train) < k:
-            notes.append(f"knn: only {len(train)} train samples, so k is {len(train)} instead of {k}")
-            k = len(train)
-        chance = most_common_share(checked_labels(test_labels, "test_labels", rows=len(test), of="test"))
-
-        def nearest(a: Features, b: Features) -> Classification:
-            return knn_details(a, train_labels, b, test_labels, k=k)
-
-        def linear(a: Features, b: Features) -> Classification:
-            return linear_probe_details(a, train_labels, b, test_labels)
-
-        probes: dict[str, Callable[[Features, Features], Classification]] = {
-            "knn": nearest,
-            "linear_probe": linear,
-        }
-        for name, probe in probes.items():
-            found = probe(train, test)
-            beside = {other: probe(a, b).accuracy for other, (a, b) in others.items() if b is not None}
-            figures[name] = Figure(
-                found.accuracy, found.interval, chance, beside.get("raw"), beside.get("untrained")
-            )
-        notes.append(
-            f"accuracies: learnt from {len(train)} labelled samples, tested on {len(test)}; knn with k = {k}"
-        )
-    elif train_labels is not None or test_labels is not None:
-        raise DataError("only one of train_labels and test_labels is given: give both, or None for both")
-
-    beside = {other: effective_rank(split[0]) for other, split in others.items()}
-    figures["effective_rank"] = Figure(
-        effective_rank(train), raw=beside.get("raw"), untrained=beside.get("untrained")
-    )
-    width = checked_features(train, "train").shape[1]
-    notes.append(f"effective_rank: {len(train)} samples, {width} dimensions")
-    return Scorecard(figures, notes)
-
-
-def _same_rows(name: str, split: Split, train: Features, test: Features | None) -> None:
-    for part, mine, theirs in (("train", train, split[0]), ("test", test, split[1])):
-        if mine is not None and theirs is not None and len(mine) != len(theirs):
-            raise DataError(
-                f"{part} has {len(mine)} rows and that of {name} {len(theirs)}: give the same samples"
-            )
-
-
-def most_common_share(labels: np.ndarray) -> float:
-    """What always predicting the most common class would reach."""
-    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unlabeled.data.batch import Batch, Tokens, View
@@ -46,6 +46,9 @@ class Modality(ABC):
     """the one for features"""
     token_encoder: ClassVar[str]
     """the one that can leave tokens out"""
+
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch"}
+    """axes of a collated tensor that are longer in one batch than in another, and their names"""
 
     label: str | None = None
     """column or field that holds the classes and is kept out of the inputs; None: none is known"""
@@ -125,10 +128,22 @@ class Modality(ABC):
     def flatten(self, x: Any) -> Float[Tensor, "batch values"]:
         """The raw input as one vector a sample: finite, a yardstick worth beating."""
 
-    def show(self, x: Any) -> Any:
-        """The samples as small colour pictures for a person: uint8 array (batch, height, width, 3); None where
-        a picture says nothing."""
+    def synthetic(self, rows: int, *, seed: int = 0) -> Tensor | None:
+        """Random samples as an encoder takes them, in the units of real ones, of lengths and with gaps that real
+        ones may have: what an exported encoder is checked on. None where a batch is not one tensor."""
         return None
+
+    # for a person
+    def show(self, x: Any, hidden: Bool[Tensor, "rows tokens"] | None = None) -> Any:
+        """The samples (or views) as small colour pictures: uint8 array (batch, height, width, 3); None where a
+        picture says nothing. `hidden`: tokens that are covered, as in `View.mask`."""
+        return None
+
+    def describe(self, x: Any, hidden: Bool[Tensor, "rows tokens"] | None = None) -> list[str]:
+        """The samples (or views) in words, one line each: of a row its cells, of a text itself, of others their
+        size. `hidden`: tokens that are covered, as in `View.mask`. Here the shape is all that is known."""
+        shape = tuple(getattr(x, "shape", ())[1:])
+        return [" × ".join(map(str, shape))] * len(x)
 
     # what the words above give together
     def plain(self, x: Any) -> Any:

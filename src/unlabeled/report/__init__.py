@@ -11,7 +11,9 @@ from unlabeled.report.page import (
     Table,
     render,
 )
+from unlabeled.report.samples import Samples
 from unlabeled.report.several_runs import compare
+from unlabeled.report.shown import Shown
 
 __all__ = [
     "Folded",
@@ -19,7 +21,9 @@ __all__ = [
     "Image",
     "Legend",
     "Paragraph",
+    "Samples",
     "Section",
+    "Shown",
     "Table",
     "compare",
     "render",

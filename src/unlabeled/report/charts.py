@@ -79,6 +79,27 @@ def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], *, colours: Seque
     return svg(figure)
 
 
+def spectrum(lines: Mapping[str, np.ndarray]) -> bytes:
+    """Singular values in falling order on a logarithmic scale: name → values, NaN where there is nothing."""
+    figure, axes = canvas(7.2, 3.4)
+    for place, values in enumerate(lines.values()):
+        axes.plot(
+            np.arange(1, len(values) + 1),
+            values,
+            color=COLOURS[place % len(COLOURS)],
+            linestyle="-" if place == 0 else (0, (5, 2)),
+            linewidth=2 if place == 0 else 1.6,
+            marker="o" if len(values) < 12 else None,
+            markersize=4,
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("direction", fontsize=10, color="#3a444d")
+    axes.set_ylabel("singular value / largest", fontsize=10, color="#3a444d")
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(whole_ticks())
+    return svg(figure)
+
+
 def whole_ticks() -> Any:
     from matplotlib.ticker import MaxNLocator
 

@@ -11,8 +11,8 @@ import numpy as np
 from unlabeled.evaluation import Scorecard
 from unlabeled.evaluation.scorecard import HEADER
 from unlabeled.report.charts import curves
-from unlabeled.report.embedding_map import map_blocks
 from unlabeled.report.folder import Left, read_folder
+from unlabeled.report.meanings import GROUPS, MEANINGS, labelled
 from unlabeled.report.page import (
     Block,
     Cell,
@@ -25,6 +25,8 @@ from unlabeled.report.page import (
     render,
     write,
 )
+from unlabeled.report.shown import Shown, shown_sections
+from unlabeled.report.timing import told
 
 SKIPPED_SHOWN = 100
 """skipped samples listed in the page at most; skipped.csv has them all"""
@@ -45,13 +47,6 @@ LAST = ("effective_rank", "feature_spread", "class_entropy", "lr", "samples_per_
 """panels that follow the loss and whatever else a method wrote"""
 HIDDEN = ("epoch",)
 
-MEANINGS = {
-    "knn": "test samples right by a vote of their nearest neighbours",
-    "linear_probe": "test samples right by a linear classifier on the features",
-    "effective_rank": "directions the features use; more is not always better",
-}
-"""figure of the scorecard → what it is"""
-
 SHOWN = ("epochs", "batch_size", "optimiser", "lr", "max_time", "seed", "devices", "precision", "init")
 """entries of run.yaml worth a row; the rest is in the folded text"""
 
@@ -59,9 +54,7 @@ SHOWN = ("epochs", "batch_size", "optimiser", "lr", "max_time", "seed", "devices
 def run_report(
     folder: str | Path,
     *,
-    embeddings: Any = None,
-    labels: Sequence[Any] | np.ndarray | None = None,
-    pictures: Any = None,
+    shown: Shown | None = None,
     tables: Sequence[Block | tuple[str, Sequence[str], Sequence[Sequence[Cell]]]] = (),
     title: str | None = None,
     lead: Sequence[str] = (),
@@ -69,11 +62,10 @@ def run_report(
 ) -> Path:
     """Writes `report.html` of a run folder (or `output`) and gives its path.
 
-    embeddings (samples, dim) with `labels` (one a sample, None where unknown) and `pictures` (samples,
-    height, width, 3) uint8 become a map. `tables`: (caption, header, rows), or any other block of a page,
-    shown first. `title` and `lead` (paragraphs) take the place of those made from the run. Parts that the
-    folder lacks are absent, and the page says so.
-    Refused: a folder that holds nothing of a run, labels or pictures of another length than embeddings.
+    `shown`: samples and what the encoder makes of them, which become a map, rows of neighbours, a spectrum and the
+    views the method saw. `tables`: (caption, header, rows), or any other block of a page, shown first. `title` and
+    `lead` (paragraphs) take the place of those made from the run. Parts that the folder lacks are absent, and the
+    page says so. Refused: a folder that holds nothing of a run.
     """
     left = read_folder(folder)
     sections = []
@@ -81,13 +73,23 @@ def run_report(
         blocks = [block if not isinstance(block, tuple) else Table(*block) for block in tables]
         sections.append(Section("Results", blocks))
     sections.append(scorecard_section(left.scorecard))
-    if embeddings is not None:
-        sections.append(Section("Map of the embeddings", map_blocks(embeddings, labels, pictures)))
+    sections += shown_sections({left.name: shown}) if shown is not None else [not_shown(left)]
     sections += [training_section(left), what_was_run(left), skipped_section(left)]
     if left.troubles:
         sections.append(Section("Not readable", [Paragraph(trouble) for trouble in left.troubles]))
     page = render(title or title_of(left), sections, lead=lead or [verdict(left), summary(left)])
     return write(page, Path(output) if output is not None else left.path / "report.html")
+
+
+def not_shown(left: Left) -> Section:
+    """How to see the samples too."""
+    data = left.config.get("data")
+    named = str(data) if data is not None and not str(data).startswith("<") else "DATA"
+    words = (
+        f"`unlabeled report {left.path} --data {named}` adds a map of the embeddings, nearest neighbours, the spectrum "
+        "of the features and the views the method saw."
+    )
+    return Section("Samples", [Paragraph(words)])
 
 
 def title_of(left: Left) -> str:
@@ -180,16 +182,35 @@ def scorecard_section(card: Scorecard | None) -> Section:
             "Not computed: `unlabeled evaluate RUN DATA` measures how good the features are and adds it here."
         )
         return Section("Scorecard", [Paragraph(missing)])
-    caption = "Each figure beside guessing, the raw input and the same encoder before training"
-    meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in card if name in MEANINGS)
-    words = [text for text in (meanings, *card.notes) if text]
-    return Section("Scorecard", [Table(caption, HEADER, card.rows()), *map(Paragraph, words)])
+    blocks: list[Block] = []
+    for heading, with_labels in GROUPS.items():
+        names = [name for name, figure in card.items() if labelled(name, figure.chance) == with_labels]
+        if names:
+            blocks.append(figures_table(heading, card, names))
+    said = (
+        "Each figure beside guessing, the raw input and the same encoder before training, where these exist."
+    )
+    if any(name in MEANINGS and MEANINGS[name].better for name in card):
+        said += " ↑: higher is better; ↓: lower is better; without an arrow neither alone is."
+    notes = [Paragraph(f"How it was measured: {'; '.join(card.notes)}.")] if card.notes else []
+    return Section("Scorecard", [*blocks, Paragraph(said), *notes])
+
+
+def figures_table(heading: str, card: Scorecard, names: Sequence[str]) -> Table:
+    """Some figures, with what each means; columns in which none has anything are left out."""
+    rows = [row for row in card.rows() if row[0] in names]
+    kept = [c for c in range(len(HEADER)) if c < 2 or any(row[c] for row in rows)]
+    notes = {name: MEANINGS[name].told for name in names if name in MEANINGS}
+    return Table(heading, [HEADER[c] for c in kept], [[row[c] for c in kept] for row in rows], notes)
 
 
 def training_section(left: Left) -> Section:
     if not left.metrics:
         return Section("Training", [Paragraph("No curves: the run left no figures in metrics.csv.")])
-    return Section("Training", [Gallery([panel(left.metrics, name) for name in panels(left.metrics)])])
+    batch_size = left.config.get("batch_size")
+    took = told(left.metrics, batch_size if isinstance(batch_size, int) else None)
+    drawings = Gallery([panel(left.metrics, name) for name in panels(left.metrics)])
+    return Section("Training", [Paragraph(took), drawings])
 
 
 def panels(metrics: Mapping[str, Any]) -> list[str]:

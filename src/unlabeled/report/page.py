@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from unlabeled.report.map import Map
 
 Cell = str | int | float | None
 
@@ -25,6 +29,8 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """first cell of a row → words below it"""
 
     @property
     def text(self) -> list[list[str]]:
@@ -47,7 +53,7 @@ class Image:
     title: str = ""
     caption: str = ""
     kind: str = "svg+xml"
-    """svg+xml or png"""
+    """svg+xml, png or jpeg"""
 
     @property
     def uri(self) -> str:
@@ -77,7 +83,71 @@ class Folded:
     text: str
 
 
-Block = Paragraph | Table | Image | Gallery | Legend | Folded
+@dataclass(frozen=True)
+class Sheet:
+    """Small pictures of samples in one image: picture i is its i-th tile, row by row. A page has one at most."""
+
+    data: bytes
+    kind: str
+    """png or jpeg"""
+    count: int
+    columns: int
+    rows: int
+    height: int
+    width: int
+    """pixels of a tile"""
+
+    @property
+    def uri(self) -> str:
+        return f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
+
+    def style(self, i: int) -> str:
+        """Where on the sheet picture i is."""
+        row, column = divmod(i, self.columns)
+        across, down = column / max(1, self.columns - 1), row / max(1, self.rows - 1)
+        return f"--x:{100 * across:.6g}%;--y:{100 * down:.6g}%"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A sample as it stands among others: its picture on the sheet, or its words, and what is said of it."""
+
+    place: int
+    key: str
+    text: str
+    label: str
+    cosine: float | None = None
+    same: bool | None = None
+    """whether it has the label of the first of its row; None where that is not known"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sample, and others behind it."""
+
+    first: Tile
+    others: Sequence[Tile]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Rows of samples."""
+
+    rows: Sequence[Row]
+    sheet: Sheet | None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pictures or texts under a header, a named row a sample; None is an empty cell."""
+
+    header: Sequence[str]
+    names: Sequence[str]
+    rows: Sequence[Sequence[Image | str | None]]
+
+
+Block: TypeAlias = "Paragraph | Table | Image | Gallery | Legend | Folded | Sheet | Neighbours | Grid | Map"
 
 
 @dataclass(frozen=True)
@@ -100,7 +170,12 @@ def render(title: str, sections: Sequence[Section], *, lead: Sequence[str] = ())
         lstrip_blocks=True,
     )
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
-    return environment.get_template("page.html.j2").render(title=title, lead=lead, sections=sections)
+    here = Path(__file__).parent
+    style, program = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "map.js"))
+    moves = any(type(block).__name__ == "Map" for section in sections for block in section.blocks)
+    return environment.get_template("page.html.j2").render(
+        title=title, lead=lead, sections=sections, style=style, program=program if moves else ""
+    )
 
 
 def write(page: str, path: Path) -> Path:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from unlabeled.errors import OptionError
+from unlabeled.evaluation.scorecard import HEADER
 from unlabeled.report.charts import COLOURS, curves
 from unlabeled.report.folder import Left, read_folder
-from unlabeled.report.one_run import PANELS, panels, percent, plain
+from unlabeled.report.meanings import MEANINGS
+from unlabeled.report.one_run import PANELS, panels, percent, plain, summary
 from unlabeled.report.page import (
     Block,
     Cell,
@@ -24,6 +26,7 @@ from unlabeled.report.page import (
     render,
     write,
 )
+from unlabeled.report.shown import Shown, shown_sections
 
 NOTHING = (np.array([]), np.array([]))
 """the steps and values of a run without that column"""
@@ -31,12 +34,16 @@ IGNORED = ("out", "about", "resume")
 """entries of run.yaml that say nothing about the difference between two runs"""
 
 
-def compare(folders: Sequence[str | Path], output: str | Path) -> Path:
+def compare(
+    folders: Sequence[str | Path], output: str | Path, *, shown: Sequence[Shown] | None = None
+) -> Path:
     """Writes one page on several run folders to `output` and gives its path.
 
-    A table of their figures, the settings in which they differ, and their curves in one drawing a figure.
+    A table of their figures, the settings in which they differ, and their curves in one drawing a figure. `shown`,
+    one a folder (`Run.shown` of the same data): their maps, neighbours and spectra side by side, and what each
+    method saw.
     Refused: fewer than two folders, more than ten (their colours could not be told apart), a folder given
-    twice or that holds nothing of a run.
+    twice or that holds nothing of a run, runs that show different samples.
     """
     if not 2 <= len(folders) <= len(COLOURS):
         raise OptionError(f"{len(folders)} runs were given: a comparison takes 2 to {len(COLOURS)}")
@@ -47,6 +54,7 @@ def compare(folders: Sequence[str | Path], output: str | Path) -> Path:
     sections = [
         Section("Figures", figures(named)),
         Section("What differs", differences(named)),
+        *(shown_sections(dict(zip(named, shown, strict=True))) if shown is not None else []),
         Section("Training", overlays(named)),
     ]
     troubles = [Paragraph(f"{name}: {trouble}") for name, left in named.items() for trouble in left.troubles]
@@ -93,21 +101,30 @@ def verdict(runs: Mapping[str, Left]) -> str:
 
 def figures(runs: Mapping[str, Left]) -> list[Block]:
     measures = list(dict.fromkeys(m for left in runs.values() for m in (left.scorecard or {})))
-    rows: list[list[Cell]] = []
-    for name, left in runs.items():
-        row: list[Cell] = [name, left.named("method"), left.named("encoder")]
-        for measure in measures:
-            card = left.scorecard
-            row.append("–" if card is None or measure not in card else card[measure].value)
-        rows.append([*row, left.last("loss")])
-    blocks: list[Block] = [Table("", ["run", "method", "encoder", *measures, "last loss"], rows)]
+    rows: list[list[Cell]] = [[m, *(measured(left, m) for left in runs.values())] for m in measures]
+    losses = [left.last("loss") for left in runs.values()]
+    rows.append(["last loss", *("–" if loss is None else loss for loss in losses)])
+    notes = {m: MEANINGS[m].told for m in measures if m in MEANINGS}
+    blocks: list[Block] = [
+        Table("", ["run", "what it is"], [[name, summary(left)] for name, left in runs.items()]),
+        Table("", ["figure", *runs], rows, notes),
+    ]
     if not measures:
         blocks.append(Paragraph("No run has a scorecard: `unlabeled evaluate RUN DATA` makes one."))
-    notes = {left.scorecard.notes for left in runs.values() if left.scorecard is not None}
-    if len(notes) > 1:
+    ways = {left.scorecard.notes for left in runs.values() if left.scorecard is not None}
+    if len(ways) > 1:
         blocks.append(Paragraph("The runs were not all evaluated in the same way; their scorecards say how."))
     blocks.append(Paragraph("Losses of different methods are different quantities and cannot be compared."))
     return blocks
+
+
+def measured(left: Left, measure: str) -> str:
+    """A figure of a run with its interval, as its scorecard writes them; – where it was not measured."""
+    if left.scorecard is None or measure not in left.scorecard:
+        return "–"
+    (row,) = [row for row in left.scorecard.rows() if row[0] == measure]
+    value, interval = row[HEADER.index("value")], row[HEADER.index("95 % interval")]
+    return f"{value} ({interval})" if interval else value
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from unlabeled.assessment import split
 from unlabeled.data.labels import read_labels
 from unlabeled.data.rows import features
 from unlabeled.data.source import Source
@@ -18,7 +19,7 @@ from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.evaluation import linear_probe
 from unlabeled.report.folder import Left
 from unlabeled.report.several_runs import names
-from unlabeled.run import Run, pick_device, split, whole
+from unlabeled.run import Run, pick_device, whole
 from unlabeled.selection.agreement import LEAST_RUNS, Agreement, agreement
 from unlabeled.selection.embedded import Embedded, Sampling, check_finite, network_of
 from unlabeled.selection.figures import FIGURES, measure

@@ -47,12 +47,14 @@ def resolve(
     optimiser: str | None,
     weight_decay: float | None,
     seed: int,
+    unread: tuple[int, int] = (0, 0),
     whole: bool = False,
 ) -> tuple[Plan, list[str]]:
     """The plan, and one line for every number that was chosen and not given.
 
-    `whole`: the rows cannot be taken apart (the nodes of one graph), so they are one batch, an epoch is one
-    step, and the rate is the recipe's, not scaled to the batch.
+    `unread`: how many of how many samples could not be read, which is said where too few are left. `whole`: the
+    rows cannot be taken apart (the nodes of one graph), so they are one batch, an epoch is one step, and the rate
+    is the recipe's, not scaled to the batch.
     """
     said: list[str] = []
     epochs, batch_size, seed = (
@@ -77,7 +79,7 @@ def resolve(
             )
         batch_size = rows
     else:
-        batch_size = _batch_size(recipe, rows, least_batch, batch_size, said)
+        batch_size = _batch_size(recipe, rows, least_batch, batch_size, unread, said)
     if epochs is None and whole:
         epochs = WHOLE_STEPS
         said.append(f"epochs {epochs} (each is one step over the whole of the data)")
@@ -113,7 +115,10 @@ def _number(name: str, value: Any) -> Any:
     raise OptionError(f"{name} must be a number, not {value!r}")
 
 
-def _batch_size(recipe: Recipe, rows: int, least: int, asked: int | None, said: list[str]) -> int:
+def _batch_size(
+    recipe: Recipe, rows: int, least: int, asked: int | None, unread: tuple[int, int], said: list[str]
+) -> int:
+    lost = f"; {unread[0]:,} of the {unread[1]:,} samples could not be read" if unread[0] else ""
     if asked is None:
         chosen = min(recipe.batch_size, rows)
         if chosen < recipe.batch_size:
@@ -126,11 +131,12 @@ def _batch_size(recipe: Recipe, rows: int, least: int, asked: int | None, said: 
             raise OptionError(f"batch_size must be at least 1, not {chosen}")
         if chosen > rows:
             raise OptionError(
-                f"batch_size {chosen} is more than the {rows} samples to train on: give {rows} or less"
+                f"batch_size {chosen} is more than the {rows} samples to train on: give {rows} or less{lost}"
             )
     if chosen < least:
         raise OptionError(
             f"a batch of {chosen} is too small: this method needs at least {least} samples in each"
+            f"{lost * (rows < least)}"
         )
     return chosen
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Shaped
 from unlabeled.data.cache import Unreadable
 from unlabeled.data.collection import describe
 from unlabeled.errors import missing
+from unlabeled.modalities.audio.cut_off import lacking, unfinished
 
 ARRAY_NAMES = ("array", "audio", "waveform", "samples", "x")
 RATE_NAMES = ("rate", "sampling_rate", "sample_rate", "sr")
@@ -39,8 +40,6 @@ def duration(value: Any) -> tuple[float, int]:
         sound = decode(value)
         return len(sound.samples) / sound.rate, sound.rate
     with value, _sound_file(value) as file:  # type: ignore[arg-type]
-        if file.frames < 1:
-            raise Unreadable("holds no sound (0 samples)")
         return file.frames / file.samplerate, file.samplerate
 
 
@@ -131,11 +130,13 @@ def as_array(value: Any) -> np.ndarray:
 def check_rate(rate: Any) -> int:
     """A sampling rate as a whole number. `ValueError`: it is none, or not above 0."""
     try:
-        whole = int(rate)
+        whole = 0 if np.ndim(rate) else int(rate)
     except (TypeError, ValueError, OverflowError):
         whole = 0
     if whole < 1 or whole != rate:
-        raise ValueError(f"has a sampling rate of {rate!r}: a whole number of samples a second is needed")
+        raise ValueError(
+            f"has a sampling rate of {rate!r:.40}: one whole number of samples a second is needed, the same for all"
+        )
     return whole
 
 
@@ -167,12 +168,18 @@ def _sound_file(file: BinaryIO) -> Any:
     file.seek(0)
     if not start:
         raise Unreadable("empty file (0 bytes)")
+    cut = lacking(file)
+    if cut is not None:
+        raise Unreadable(cut)
     try:
-        return soundfile.SoundFile(file)
+        sound = soundfile.SoundFile(file)
     except Exception as error:
-        raise Unreadable(
-            f"not sound in a known format, or damaged at its start ({_reason(error)})"
-        ) from error
+        said = f"not sound in a known format, or damaged at its start ({_reason(error)})"
+        raise Unreadable(unfinished(file) or said) from error
+    if sound.frames < 1:
+        sound.close()
+        raise Unreadable(unfinished(file) or "holds no sound (0 samples)")
+    return sound
 
 
 def _reason(error: Exception) -> str:

@@ -72,7 +72,12 @@ class ConvNet(FeatureEncoder):
         for convolution in self.convolutions:
             x, there = convolution(x, there)
             maps.append(x.permute(0, 3, 1, 2))
-        moments = _where(there, x, lambda values: self.activation(self.norm(self.merge(values.flatten(1)))))
+        moments = _where(
+            there,
+            x,
+            lambda values: self.activation(self.norm(self.merge(values.flatten(1)))),
+            training=self.training,
+        )
         # absent moments are zero, and none is below: they change neither sum nor maximum
         moments = at_least_float32(moments)
         features = moments.sum(1) / there.sum(1, keepdim=True).clamp(min=1) + moments.amax(1)
@@ -92,16 +97,29 @@ class Halving(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time bands channels"], there: Bool[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch halved bands channels"], Bool[Tensor, "batch halved"]]:
-        x, there = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), there[:, ::2]
+        x = self.convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        # a copy: whether every other moment lies densely in memory would depend on how many there are
+        there = there[:, ::2].clone(memory_format=torch.contiguous_format)
         return _where(
-            there, x, lambda values: self.activation(self.norm(values.flatten(0, 1))).reshape(values.shape)
+            there,
+            x,
+            lambda values: self.activation(self.norm(values.flatten(0, 1))).reshape(values.shape),
+            training=self.training,
         ), there
 
 
 def _where(
-    there: Bool[Tensor, "batch time"], x: Tensor, change: Callable[[Tensor], Tensor]
+    there: Bool[Tensor, "batch time"], x: Tensor, change: Callable[[Tensor], Tensor], *, training: bool
 ) -> Float[Tensor, "batch time *shape"]:
-    """What `change` makes of the moments that are there, (moments, …); zero at the others."""
+    """What `change` makes of the moments that are there, (moments, …); zero at the others.
+
+    Only the statistics of a batch ask which moments it holds: outside of training all are computed, so that no
+    shape depends on the data and the encoder can be exported.
+    """
+    if not training:
+        values = change(x.flatten(0, 1))
+        absent = ~there.reshape(*there.shape, *[1] * (values.ndim - 1))
+        return values.reshape(*there.shape, *values.shape[1:]).masked_fill(absent, 0.0)
     places = there.flatten().nonzero()[:, 0]
     values = change(x.flatten(0, 1).index_select(0, places))
     out = values.new_zeros(there.numel(), *values.shape[1:]).index_copy(0, places, values)
@@ -123,8 +141,9 @@ class SpectrogramTransformer(TokenEncoder):
         depth: int = 4,
         heads: int = 4,
         pool: str = "mean",
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__("transformer", width, depth, heads, pool=pool)
+        super().__init__("transformer", width, depth, heads, pool=pool, dropout=dropout)
         self.standardise, self.patch = standardise, patch
         self.embedding = nn.Linear(standardise.log_mel.mels * patch, width)
         self.apply(initialise)

@@ -82,7 +82,7 @@ def recognise(data: Any) -> str | None:
         return collection.recognise(data, KIND, _is_recording)
     array, rate = given["array"], given["rate"]
     shape = tuple(getattr(array, "shape", ())) or f"a list of {len(array):,}"
-    return f"arrays of recordings, {shape}, {rate} samples a second"
+    return f"arrays of recordings, {shape}, {rate!s:.40} samples a second"
 
 
 def _is_recording(value: Any) -> bool:
@@ -117,10 +117,12 @@ def _fields(data: Any) -> dict[str, Any] | None:
         return None
     array = next((name for name in ARRAY_NAMES if name in data), None)
     rate = next((name for name in RATE_NAMES if name in data), None)
-    if array is None or rate is None or not _numbers(data[array]) or not _number(data[rate]):
+    if array is None or rate is None or not _numbers(data[array]):
         return None
+    # a rate that is none is ours all the same: it is refused by what is wrong with it
+    held = np.asarray(data[rate]).item() if _number(data[rate]) else data[rate]
     rest = {str(name): data[name] for name in data if name not in (array, rate)}
-    return {**rest, "array": data[array], "rate": np.asarray(data[rate]).item()}
+    return {**rest, "array": data[array], "rate": held}
 
 
 def _numbers(value: Any) -> bool:

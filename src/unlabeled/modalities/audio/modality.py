@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from unlabeled.data.batch import Batch, Tokens, View
@@ -26,9 +27,10 @@ from unlabeled.modalities.audio.measure import measure
 from unlabeled.modalities.audio.spectrogram import LogMel, Standardise, present
 from unlabeled.modalities.audio.tokens import auto_patch, patches, places
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import cover
 from unlabeled.parts.encoder import Encoder
 
-FORM = 1
+FORM = 2
 """of what a cache holds; another number makes all caches anew"""
 SLOWEST = 1000
 """samples a second below which there is no sound to speak of"""
@@ -58,6 +60,7 @@ class Audio(Modality):
     accepts: ClassVar[str] = KIND.accepted
     default_encoder: ClassVar[str] = "convnet"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 1: "samples"}
 
     def __init__(
         self,
@@ -175,6 +178,15 @@ class Audio(Modality):
     def example(self) -> Float[Tensor, "2 samples"]:
         return torch.zeros(2, self.length)
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Float[Tensor, "rows samples"]:
+        """White noise, each recording of its own loudness and length."""
+        random = torch.Generator().manual_seed(seed)
+        samples = int(torch.randint(self.length // 2, self.length, (), generator=random)) + 1
+        loudness = 10 ** torch.empty(rows, 1).uniform_(-3, -0.5, generator=random)
+        ends = torch.randint(1, samples + 1, (rows, 1), generator=random)
+        x = (torch.randn(rows, samples, generator=random) * loudness).clamp(-1, 1)
+        return x.masked_fill(torch.arange(samples) >= ends, torch.nan)
+
     def flatten(self, x: Audible) -> Float[Tensor, "n values"]:
         """Mean and deviation over time of each band, and its mean in each quarter of the recording."""
         x, there = self._standardised(x)
@@ -190,16 +202,30 @@ class Audio(Modality):
             found.append((x * part[:, None]).sum(dim=2) / part.sum(dim=1, keepdim=True))
         return torch.cat(found, dim=1)
 
-    def show(self, x: Audible) -> UInt8[Any, "n height width 3"]:
-        """Spectrograms: time to the right, pitch upwards, the louder the lighter; white after the end."""
+    # for a person
+    def show(
+        self, x: Audible, hidden: Bool[Tensor, "n tokens"] | None = None
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """Spectrograms: time to the right, pitch upwards, the louder the lighter; white after the end. Hidden
+        frames are chequered."""
         from matplotlib import colormaps
 
         x, there = self._standardised(x)
+        covered = torch.zeros_like(there)
+        if hidden is not None:
+            covered = hidden.repeat_interleave(self.patch, dim=1)[:, : x.shape[2]] & there
         if x.shape[2] > WIDEST:
-            x, there = F.interpolate(x, WIDEST), F.interpolate(there[:, None].float(), WIDEST)[:, 0] > 0
+            x = F.interpolate(x, WIDEST)
+            there, covered = (F.interpolate(v[:, None].float(), WIDEST)[:, 0] > 0 for v in (there, covered))
         colours = colormaps["magma"](((x + 2.5) / 5).clamp(0, 1).flip(1).cpu().numpy())[..., :3]
         colours[~there[:, None].expand_as(x).cpu().numpy()] = 1
-        return (colours * 255).round().astype(np.uint8)
+        pictures = (colours * 255).round().astype(np.uint8)
+        return cover(pictures, covered[:, None].expand_as(x).cpu().numpy())
+
+    def describe(self, x: Audible, hidden: Bool[Tensor, "n tokens"] | None = None) -> list[str]:
+        """Seconds."""
+        there, long = (~x.isnan(), 1 / self.rate) if x.ndim == 2 else (present(x), self.hop / 1000)
+        return [f"{long * count:.2f} seconds" for count in there.sum(dim=1).tolist()]
 
     def _spectrograms(self, x: Audible) -> Float[Tensor, "n mels frames"]:
         with torch.no_grad():

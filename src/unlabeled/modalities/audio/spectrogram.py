@@ -72,6 +72,10 @@ class LogMel(nn.Module):
                 f"audio comes as waveforms (n, samples) or log-mel spectrograms (n, {self.mels}, frames), not of "
                 f"shape {tuple(x.shape)}"
             )
+        if (
+            torch.compiler.is_exporting()
+        ):  # one program for any number of rows; nothing in it is cast by itself
+            return self._spectra(x.float())
         # autocast would lose what is quiet beside what is loud
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
@@ -80,7 +84,7 @@ class LogMel(nn.Module):
 
     def frames(self, samples: int) -> int:
         """How many frames waveforms of so many samples have."""
-        return -(-samples // self.hop)
+        return (samples + self.hop - 1) // self.hop
 
     def _spectra(self, x: Float[Tensor, "n samples"]) -> Float[Tensor, "n mels frames"]:
         absent = x.isnan()

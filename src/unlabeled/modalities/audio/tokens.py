@@ -17,7 +17,7 @@ def patches(
     with zeros where `patch` does not divide the frames.
     """
     n, mels, frames = x.shape
-    tokens = -(-frames // patch)
+    tokens = (frames + patch - 1) // patch
     x = F.pad(x, (0, tokens * patch - frames))
     counts = F.pad(there, (0, tokens * patch - frames)).reshape(n, tokens, patch).sum(dim=2)
     present = 2 * counts >= patch

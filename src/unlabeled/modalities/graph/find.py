@@ -35,6 +35,8 @@ ID_NAMES = ("id", "node", "node_id", "key", "name")
 SOURCES, TARGETS = ("source", "src", "from", "u"), ("target", "dst", "to", "v")
 TAG_NAMES = ("node_label", "node_tag", "node_tags")
 GRAPH_LABEL_NAMES = ("graph_label", "graph_labels", "labels", "label", "y")
+KNOWN = "known_x_nodes"
+"""array of an .npz file that says which nodes the rows of features are of, where not all have any"""
 GRAPHML = (".graphml", ".graphml.gz")
 
 
@@ -191,6 +193,7 @@ def _from_npz(path: Path, names: Names) -> Found:
         raise DataError(f"{path} is not an array file that can be read ({error})") from error
     edges = _edge_index(held["edge_index"], f"edge_index of {path.name}")
     features = _npz_features(held, path)
+    notes: list[str] = []
     many = "node_ptr" in held
     if many:
         if "edge_ptr" not in held:
@@ -201,9 +204,9 @@ def _from_npz(path: Path, names: Names) -> Found:
                 f"{path}: node_ptr and edge_ptr must grow, and edge_ptr end at the {edges.shape[1]:,} edges"
             )
     else:
-        rows = [held[name] for name in (*TAG_NAMES, *LABEL_NAMES) if name in held]
-        rows = rows if features is None else [features, *rows]
-        count = int(rows[0].shape[0]) if rows and rows[0].ndim else int(edges.max(initial=-1)) + 1
+        count = _npz_nodes(held, edges, features, path)
+        if KNOWN in held and features is not None:
+            features = _complete(features, held[KNOWN], count, path, notes)
         sizes, edge_sizes = np.array([count]), np.array([edges.shape[1]])
     sizes = sizes.astype(np.int64)
     nodes = int(sizes.sum())
@@ -219,6 +222,7 @@ def _from_npz(path: Path, names: Names) -> Found:
         features,
         tags,
         weight=None if weight is None else _weights(weight, edges.shape[1], path.name),
+        notes=notes,
     )
     label = names.label
     if label is not None and label not in held:
@@ -235,6 +239,41 @@ def _from_npz(path: Path, names: Names) -> Found:
         else:
             found.node_labels = values
     return found
+
+
+def _npz_nodes(held: dict[str, np.ndarray], edges: np.ndarray, features: Any, path: Path) -> int:
+    """How many nodes one graph has: as many as have features, else as what else is said of each, else as edges."""
+    least = int(edges.max(initial=-1)) + 1
+    said = {
+        name: len(held[name])
+        for name in (*TAG_NAMES, *LABEL_NAMES, *(n for n in held if n == "has_label" or n.endswith("_mask")))
+        if name in held and held[name].ndim == 1
+    }
+    name, count = next(iter(said.items()), (None, least))
+    if features is None or KNOWN in held:
+        return count
+    rows = int(features.shape[0])
+    if rows < least <= count and name is not None:
+        raise DataError(
+            f"{path}: x has {rows:,} rows and {name} {count:,}: whose features these are cannot be told. Give one row "
+            f"a node, or an array {KNOWN!r} with the node that each row is of"
+        )
+    return rows
+
+
+def _complete(features: Any, known: np.ndarray, count: int, path: Path, notes: list[str]) -> Any:
+    """Features in the order of the nodes; None where some nodes have none, which is noted."""
+    if known.shape != (features.shape[0],) or known.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {KNOWN} must be one whole number for each of the {features.shape[0]:,} rows of x, not "
+            f"{known.dtype} of shape {known.shape}"
+        )
+    if len(np.unique(known)) < len(known) or known.min(initial=0) < 0 or known.max(initial=-1) >= count:
+        raise DataError(f"{path}: {KNOWN} must be different nodes from 0 to {count - 1:,}")
+    if len(known) == count:
+        return features[np.argsort(known)]
+    notes.append(f"only {len(known):,} nodes have features ({KNOWN}), so these are not used")
+    return None
 
 
 def _npz_features(held: dict[str, np.ndarray], path: Path) -> Any:
@@ -284,9 +323,11 @@ def _from_tables(data: dict[str, Any], names: Names, what: str) -> Found:
                 f"{what}: source and target are both column {source!r}: name them with source= and target="
             )
         ids = [table[source].to_pylist(), table[target].to_pylist()]
-        if "weight" in table.column_names and "weight" not in (source, target):
-            weight = _weights(table["weight"].to_pylist(), len(ids[0]), what)
-        unused = [c for c in table.column_names if c not in (source, target, "weight")]
+        others = [c for c in table.column_names if c not in (source, target)]
+        weighed = next((c for c in others if c.lower() == "weight"), None)
+        if weighed is not None:
+            weight = _weights(table[weighed].to_pylist(), len(ids[0]), what)
+        unused = [c for c in others if c != weighed]
         if unused:
             notes.append(f"columns of edges that are not used: {', '.join(unused[:8])}")
     given = data.get("nodes")
@@ -405,6 +446,8 @@ def _of_pyg(graphs: list[Any], names: Names, what: str) -> Found:
         _stacked(features, what),
         weight=np.concatenate(known) if len(known) == len(graphs) else None,
     )
+    if 0 < len(known) < len(graphs):
+        found.notes.append(f"edge weights are not used: only {len(known):,} of the graphs have any")
     if any(getattr(one, "edge_attr", None) is not None for one in graphs):
         found.notes.append("edge attributes are not used")
     _pyg_labels(found, graphs, names, what)
@@ -522,6 +565,13 @@ def _from_networkx(graphs: list[Any], names: Names, what: str) -> Found:
     found.node_keys = keys if len(graphs) == 1 else None
     if weights and all(isinstance(w, int | float) for w in weights):
         found.weight = np.array(weights, np.float32)
+    elif any(w is not None for w in weights):
+        found.notes.append("edge weights are not used: not every edge has a number")
+    others = {
+        str(name) for g in graphs for *_, held in g.edges(data=True) for name in held if name != "weight"
+    }
+    if others:
+        found.notes.append(f"attributes of edges that are not used: {', '.join(sorted(others)[:8])}")
     if any(g.is_directed() for g in graphs):
         found.notes.append("written as directed")
     own = [name for name in dict.fromkeys(name for row in rows for name in row)]
@@ -605,7 +655,10 @@ def _numbered(edges: np.ndarray, many: np.ndarray, sizes: np.ndarray, what: str)
 
 
 def _weights(weight: Any, edges: int, what: str) -> np.ndarray:
-    values = np.asarray(weight, dtype=np.float64).reshape(-1)
+    try:
+        values = np.asarray(weight, dtype=np.float64).reshape(-1)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the edge weights of {what} are not numbers ({error})") from error
     if len(values) != edges:
         raise DataError(f"{what} has {len(values):,} edge weights for {edges:,} edges")
     return values

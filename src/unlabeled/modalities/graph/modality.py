@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unlabeled.data.batch import Tokens
@@ -16,6 +16,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import HIDDEN
 from unlabeled.modalities.graph import encoders, views
 from unlabeled.modalities.graph.features import Features, check_scaling, fit
 from unlabeled.modalities.graph.find import ACCEPTED, Names, open_graphs
@@ -192,3 +193,38 @@ class Graph(Modality):
             0, x.graph, F.one_hot(degree, DEGREES + 1).to(x.x.dtype)
         )
         return torch.cat([total / x.sizes.clamp(min=1)[:, None], total, counts], dim=1)
+
+    # for a person
+    def describe(self, x: Graphs, hidden: Bool[Tensor, "rows nodes"] | None = None) -> list[str]:
+        """Of a node its tag, where it has one, its edges, and how many of its features are not zero (▒▒ where they
+        are hidden); of a graph its nodes and edges, and how many nodes are hidden."""
+        if x.level == "node":
+            edges = torch.bincount(x.pairs.reshape(-1), minlength=len(x)).tolist()
+            covered = [False] * len(x) if hidden is None else hidden[0].tolist()
+            return [
+                f"{HIDDEN if out else node}, {counted(count, 'edge')}"
+                for node, count, out in zip(self._nodes(x), edges, covered, strict=True)
+            ]
+        edges = torch.bincount(x.pair_graph, minlength=x.count).tolist()
+        said = [
+            f"{counted(nodes, 'node')}, {counted(pairs, 'edge')}"
+            for nodes, pairs in zip(x.sizes.tolist(), edges, strict=True)
+        ]
+        if hidden is None:
+            return said
+        return [
+            f"{words}, {counted(out, 'node')} hidden"
+            for words, out in zip(said, hidden.sum(1).tolist(), strict=True)
+        ]
+
+    def _nodes(self, x: Graphs) -> list[str]:
+        """Each node by its tag, or by how much is known of it."""
+        if x.codes is not None:
+            tags = self.features.tags or range(x.x.shape[1])
+            return [f"tag {tags[code]}" if code >= 0 else "no known tag" for code in x.codes.tolist()]
+        known = (x.x != 0).sum(dim=1).tolist()
+        return [f"{count} of {x.x.shape[1]} features" for count in known]
+
+
+def counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + "s" * (count != 1)

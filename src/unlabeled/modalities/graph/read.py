@@ -104,6 +104,9 @@ def _described(
         for count, name in ((structure.loops, "loops"), (structure.repeats, "repeated edges"))
         if count
     ]
+    if structure.weight is not None and edges:
+        low, high = structure.weight.min(), structure.weight.max()
+        said.append(f"edges weigh {low:.4g} to {high:.4g}, which of the encoders only gcn uses")
     if dropped:
         said.append(f"without {' and '.join(dropped)}")
     if alone:

@@ -30,7 +30,7 @@ def recognise(data: Any) -> str | None:
         if isinstance(data, list | tuple) and data:
             if all(is_pyg(one) or is_networkx(one) for one in (data[0], data[-1])):
                 return f"{len(data):,} graphs"
-            if isinstance(data[0], str | os.PathLike) and graphml_in(Path(data[0]).expanduser()):
+            if all(map(_is_graphml, data)):
                 return f"{len(data):,} GraphML files"
             return None
         if isinstance(data, dict) and "edges" in data and set(data) <= {"edges", "nodes"}:
@@ -38,6 +38,14 @@ def recognise(data: Any) -> str | None:
     except Exception:  # an object that cannot be looked at is not ours
         return None
     return None
+
+
+def _is_graphml(value: Any) -> bool:
+    """Whether a value is the path of a GraphML file: a folder (as "" would be) is none."""
+    if not isinstance(value, str | os.PathLike):
+        return False
+    path = Path(value).expanduser()
+    return graphml_in(path) == [path]
 
 
 def _recognise_path(path: Path) -> str | None:

@@ -239,6 +239,7 @@ class Timm(FeatureEncoder):
 
     `tokens` can be looked at, but not left out. `small_stem` keeps the first layers at full size; by default
     for images up to 64 pixels, unless `pretrained`: a pretrained stem is worth more than its resolution.
+    `pretrained`: True, timm's weights, which it fetches where they are not cached, or the path of a file of weights.
     """
 
     def __init__(
@@ -247,7 +248,7 @@ class Timm(FeatureEncoder):
         standardise: Standardise,
         *,
         size: tuple[int, int],
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         small_stem: bool | None = None,
     ) -> None:
         super().__init__()
@@ -256,8 +257,8 @@ class Timm(FeatureEncoder):
         self.spec = {"name": name, "small_stem": small}
         self.standardise = standardise
         self.net = _create(name, pretrained, in_chans=standardise.bands, **_fixed_size(name, size))
-        if small:
-            _small_stem(self.net)
+        # whether it is no longer the net that timm builds under this name
+        self.altered = small and _small_stem(self.net)
         self.to(memory_format=torch.channels_last)
         self.dim = _timm_width(self, size)
 
@@ -290,7 +291,7 @@ class TimmTransformer(Encoder):
         *,
         size: tuple[int, int],
         patch: int | None,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
     ) -> None:
         super().__init__()
         self.spec = {"name": name}
@@ -393,10 +394,13 @@ def _is_plain_transformer(name: str) -> bool:
         return isinstance(timm.create_model(name.partition(".")[0]), Plain)
 
 
-def _create(name: str, pretrained: bool, **options: Any) -> Any:
+def _create(name: str, pretrained: bool | str, **options: Any) -> Any:
+    """`pretrained`: whether weights are fetched, or the file of weights that are here already."""
     import timm
 
-    return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    if isinstance(pretrained, str):
+        options["pretrained_cfg_overlay"] = {"file": pretrained}
+    return timm.create_model(name, pretrained=bool(pretrained), num_classes=0, **options)
 
 
 def _fixed_size(name: str, size: tuple[int, int]) -> dict[str, Any]:
@@ -416,17 +420,19 @@ def _timm_width(encoder: Timm | TimmTransformer, size: tuple[int, int]) -> int:
         ) from error
 
 
-def _small_stem(net: nn.Module) -> None:
+def _small_stem(net: nn.Module) -> bool:
     """First convolution 3 × 3 at full size, and no pooling after it, as is usual for images of 32 pixels.
 
-    Only where the stem is of the residual nets' kind: a strided convolution with overlapping windows.
+    Only where the stem is of the residual nets' kind, a strided convolution with overlapping windows: says
+    whether it is.
     """
     place, first = next((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d))
     if max(first.stride) < 2 or min(first.kernel_size) <= max(first.stride):
-        return
+        return False
     net.set_submodule(
         place, nn.Conv2d(first.in_channels, first.out_channels, 3, 1, 1, bias=first.bias is not None)
     )
     pooling = next((n for n, m in net.named_modules() if isinstance(m, nn.MaxPool2d)), None)
     if pooling is not None:
         net.set_submodule(pooling, nn.Identity())
+    return True

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from unlabeled.data.batch import Tokens
@@ -15,6 +16,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import cover
 from unlabeled.modalities.image import encoders, views
 from unlabeled.modalities.image.find import KIND
 from unlabeled.modalities.image.measure import auto_patch, measure
@@ -163,6 +165,13 @@ class Image(Modality):
             2, self.bands, *self.stored, dtype=torch.uint8 if self.eight_bit else torch.float32
         )
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Images:
+        """Random pixels at `size`: uint8, or floating point where the set is no 8-bit one."""
+        shape, random = (rows, self.bands, *self.size), torch.Generator().manual_seed(seed)
+        if self.eight_bit:
+            return torch.randint(256, shape, generator=random, dtype=torch.uint8)
+        return torch.rand(shape, generator=random)
+
     def adopt(self, module: nn.Module) -> Encoder:
         """A user's own module as an encoder: it sees pixels standardised by this set's mean and deviation."""
         return encoders.wrap(module, self.plain(self.example()), mean=self.mean, std=self.std)
@@ -170,8 +179,12 @@ class Image(Modality):
     def flatten(self, x: Images) -> Float[Tensor, "n values"]:
         return unit(x).flatten(1)
 
-    def show(self, x: Images) -> UInt8[Any, "n height width 3"]:
-        """Grey is repeated; of more than three bands the first three, each stretched to its own range."""
+    # for a person
+    def show(
+        self, x: Images, hidden: Bool[Tensor, "n tokens"] | None = None
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """Grey is repeated; of more than three bands the first three, each stretched to its own range. Hidden
+        patches are chequered."""
         shown = unit(x).float()
         if shown.shape[1] > 3:
             shown = shown[:, :3]
@@ -179,7 +192,19 @@ class Image(Modality):
             shown = (shown - low) / (high - low).clamp(min=1e-6)
         elif shown.shape[1] < 3:
             shown = shown[:, :1].expand(-1, 3, -1, -1)
-        return (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        pictures = (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        if hidden is None or self.patch is None:
+            return pictures
+        rows, columns = grid(x.shape[2], x.shape[3], self.patch)
+        places = hidden.cpu().view(-1, rows, columns)
+        return cover(
+            pictures, places.repeat_interleave(self.patch, 1).repeat_interleave(self.patch, 2).numpy()
+        )
+
+    def describe(self, x: Images, hidden: Bool[Tensor, "n tokens"] | None = None) -> list[str]:
+        """Width, height, bands."""
+        bands = "" if x.shape[1] in (1, 3) else f", {x.shape[1]} bands"
+        return [f"{x.shape[3]} × {x.shape[2]} pixels{bands}"] * len(x)
 
 
 def _pair(name: str, size: int | tuple[int, ...] | list[int]) -> tuple[int, int]:

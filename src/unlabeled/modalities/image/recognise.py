@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from unlabeled.data import collection
+from unlabeled.data import collection, npz
 from unlabeled.modalities.image.decode import TIFF_STARTS, formats
 from unlabeled.modalities.image.find import KIND
-from unlabeled.modalities.image.stack import array_file, choose_images, npz_shapes
+from unlabeled.modalities.image.stack import array_file, choose_images
 
 
 def recognise(data: Any) -> str | None:
@@ -39,7 +39,7 @@ def array_shape(path: Path) -> tuple[int, ...] | None:
     """Shape of an .npy file, or of the array of images in an .npz file (None where none is)."""
     if path.suffix.lower() == ".npy":
         return tuple(np.load(path, mmap_mode="r", allow_pickle=False).shape)
-    shapes = npz_shapes(path)
+    shapes = npz.shapes(path)
     name = choose_images(shapes)
     return None if name is None else shapes[name]
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 
+from unlabeled.data import npz
 from unlabeled.data.cache import Mapped
 from unlabeled.errors import DataError
 from unlabeled.modalities.image.decode import band_axis
 
 NAMES = ("images", "image", "x", "X", "data", "imgs", "arr_0")
-LABEL_NAMES = ("labels", "label", "y", "Y", "targets", "target", "classes")
 WHOLE = 64 * 2**20
 """bytes up to which an array's content is part of its fingerprint; beyond, evenly spread rows of it are"""
 
@@ -103,7 +103,7 @@ def array_file(data: Any) -> Path | None:
 
 
 def _from_npz(archive: Any, path: Path, labels: bool) -> Stack:
-    shapes = npz_shapes(path)
+    shapes = npz.shapes(path)
     name = choose_images(shapes)
     if name is None:
         held = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
@@ -113,25 +113,9 @@ def _from_npz(archive: Any, path: Path, labels: bool) -> Stack:
         )
     stack = _stack(archive[name], f"{path.name}[{name!r}]")
     if labels:
-        label = next((n for n in LABEL_NAMES if shapes.get(n) == (len(stack),)), None)
-        stack.labels = None if label is None else archive[label].tolist()
+        named = npz.labels_of(archive, len(stack), f"images of {path.name}")
+        stack.labels = None if named is None else named[1]
     return stack
-
-
-def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the arrays in an .npz file, without reading them."""
-    shapes = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as file:
-                version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shapes[name.removesuffix(".npy")] = read(file)[0]
-    return shapes
 
 
 def choose_images(shapes: dict[str, tuple[int, ...]]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from unlabeled.modalities.series.changes import crop, read_at, whole
@@ -39,3 +39,9 @@ def plots(x: Float[Tensor, "n channels steps"]) -> UInt8[np.ndarray, "n height w
     for channel in reversed(range(z.shape[1])):
         out[drawn[:, channel]] = COLOURS[channel]
     return out
+
+
+def columns_of(steps: Bool[Tensor, "n steps"], there: Bool[Tensor, "n steps"]) -> Bool[np.ndarray, "n width"]:
+    """Which columns of the plots show these steps, of those that are `there`."""
+    marked = torch.where(there, steps.float(), torch.nan)[:, None].cpu()
+    return (stretched(marked, WIDTH)[:, 0] >= 0.5).numpy()

@@ -13,7 +13,15 @@ from unlabeled.data.collection import Collection, Kind, open_collection
 from unlabeled.data.frames import MISSING, read_frame
 from unlabeled.errors import DataError
 from unlabeled.modalities.series.recordings import NOTHING, Layout, Recordings
-from unlabeled.modalities.series.tables import channels, numbers, said, time_notes, times
+from unlabeled.modalities.series.tables import (
+    channels,
+    left_out,
+    left_out_note,
+    numbers,
+    said,
+    time_notes,
+    times,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +46,7 @@ def from_files(data: Any, layout: Layout, strict: bool = False) -> Recordings:
     labels = classes if layout.label is None else [None] * len(files)
     found = Recordings([], files.keys, files.what, labels, layout.columns)
     series: list[np.ndarray] = []
+    unused: dict[str, None] = {}
     for i, key in enumerate(files.keys):
         one = NOTHING
         try:
@@ -52,10 +61,12 @@ def from_files(data: Any, layout: Layout, strict: bool = False) -> Recordings:
             if labels is not None and steps is not None:
                 labels[i] = steps[order]
             one, found.names = numbers(table, names)[order].T, names
+            unused.update(dict.fromkeys(left_out(table, names, layout)))
         except (DataError, Unreadable) as error:
             found.failed[i] = str(error)
         series.append(one)
     found.series = series
+    found.notes = [*left_out_note(unused), *found.notes]
     return found
 
 

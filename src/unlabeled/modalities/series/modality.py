@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from unlabeled.data.batch import Tokens
@@ -17,15 +18,24 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import cover
 from unlabeled.modalities.series import encoders, views
-from unlabeled.modalities.series.draw import plots, stretched
+from unlabeled.modalities.series.draw import columns_of, plots, stretched
 from unlabeled.modalities.series.measure import measure
 from unlabeled.modalities.series.open import ACCEPTED
 from unlabeled.modalities.series.patches import cut, positions
 from unlabeled.modalities.series.read import SeriesSource
 from unlabeled.modalities.series.recognise import recognise
 from unlabeled.modalities.series.recordings import Layout
-from unlabeled.modalities.series.scale import SCALINGS, Filled, SeriesBatch, Standardise, bridge
+from unlabeled.modalities.series.scale import (
+    SCALINGS,
+    Filled,
+    SeriesBatch,
+    Standardise,
+    bridge,
+    lengths,
+    there,
+)
 from unlabeled.parts.encoder import Encoder, Wrapped
 
 
@@ -43,6 +53,7 @@ class Series(Modality):
     accepts: ClassVar[str] = ACCEPTED
     default_encoder: ClassVar[str] = "dilated"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 2: "steps"}
 
     def __init__(
         self,
@@ -195,6 +206,17 @@ class Series(Modality):
     def example(self) -> SeriesBatch:
         return torch.zeros(2, self.channels, self.length)
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> SeriesBatch:
+        """White noise of the set's mean and deviation; series end early, and one value in twenty is missing."""
+        random = torch.Generator().manual_seed(seed)
+        least = max(self.patch, self.length // 2)
+        steps = int(torch.randint(least, least + self.length, (), generator=random))
+        noise = torch.randn(rows, self.channels, steps, generator=random)
+        x = noise * torch.tensor(self.std)[:, None] + torch.tensor(self.mean)[:, None]
+        ends = torch.randint(1, steps + 1, (rows, 1, 1), generator=random)
+        missing = torch.rand(x.shape, generator=random) < 0.05
+        return x.masked_fill(missing | (torch.arange(steps) >= ends), torch.nan)
+
     def adopt(self, module: nn.Module) -> Encoder:
         """A user's own module as an encoder: it sees standardised values, 0 where one is missing."""
         if isinstance(module, Encoder):
@@ -206,9 +228,26 @@ class Series(Modality):
         """Standardised series stretched to one length, gaps bridged."""
         return bridge(stretched(self.standardise.to(x.device)(x), self.length)).flatten(1)
 
-    def show(self, x: SeriesBatch) -> UInt8[np.ndarray, "n height width 3"]:
-        """Line plots of the standardised channels."""
-        return plots(self.standardise.to(x.device)(x))
+    # for a person
+    def show(
+        self, x: SeriesBatch, hidden: Bool[Tensor, "n tokens"] | None = None
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """Line plots of the standardised channels; hidden patches are chequered."""
+        pictures = plots(self.standardise.to(x.device)(x))
+        if hidden is None:
+            return pictures
+        steps = hidden.repeat_interleave(self.patch, dim=1)[:, : x.shape[2]]
+        return cover(pictures, columns_of(steps, there(x))[:, None].repeat(pictures.shape[1], axis=1))
+
+    def describe(self, x: SeriesBatch, hidden: Bool[Tensor, "n tokens"] | None = None) -> list[str]:
+        """Steps, channels, and how much is missing before the end."""
+        own = lengths(x)
+        known = (~x.isnan()).sum(dim=(1, 2)) / (own * x.shape[1])
+        channels = f", {x.shape[1]} channels" if x.shape[1] > 1 else ""
+        return [
+            f"{steps} steps{channels}" + (f", {1 - share:.0%} missing" if share < 1 else "")
+            for steps, share in zip(own.tolist(), known.tolist(), strict=True)
+        ]
 
 
 def _layout(

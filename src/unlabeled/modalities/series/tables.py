@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from unlabeled.modalities.series.recordings import Layout, Recordings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+NAMED = 8
+"""columns named in a description at most"""
 
 
 def from_frame(data: Any, layout: Layout, strict: bool = False) -> Recordings:
@@ -33,7 +36,7 @@ def from_frame(data: Any, layout: Layout, strict: bool = False) -> Recordings:
     names = channels(table, layout, told(data))
     when = None if layout.time is None else times(table, layout.time, told(data))
     order = np.lexsort((np.arange(len(of_row)) if when is None else when, of_row))
-    notes = _left_out(table, names, layout)
+    notes = left_out_note(left_out(table, names, layout))
     if when is not None:
         notes += time_notes(order, of_row[order], when[order])
     values = numbers(table, names)[order]
@@ -114,10 +117,17 @@ def channels(table: pa.Table, layout: Layout, what: str) -> list[str]:
     return list(layout.columns)
 
 
-def _left_out(table: pa.Table, names: Sequence[str], layout: Layout) -> list[str]:
-    others = {*names, *(layout.id or []), layout.time, layout.label}
-    left = [n for n in table.column_names if n not in others]
-    return [f"left out: {', '.join(left)} (no numbers)"] if left and layout.columns is None else []
+def left_out(table: pa.Table, names: Sequence[str], layout: Layout) -> list[str]:
+    """The columns that are neither channels nor id, time or label."""
+    used = {*names, *(layout.id or []), layout.time, layout.label}
+    return [name for name in table.column_names if name not in used]
+
+
+def left_out_note(columns: Iterable[str]) -> list[str]:
+    """What a description says of them."""
+    named = list(columns)
+    more = f" and {len(named) - NAMED:,} more" if len(named) > NAMED else ""
+    return [f"columns that are not used: {', '.join(named[:NAMED])}{more}"] if named else []
 
 
 def numbers(table: pa.Table, names: Sequence[str]) -> Float[np.ndarray, "steps channels"]:

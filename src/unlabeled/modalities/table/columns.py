@@ -139,6 +139,21 @@ class Column:
         shares = np.bincount(place, (np.arange(len(self.knots)) + 0.5) / len(self.knots)) / counts
         return distinct, ndtri(shares)
 
+    def told(self, cells: np.ndarray, scaling: str) -> list[str]:
+        """Prepared cells as a person would write them: numbers to four digits, dates as ISO 8601, – for missing.
+
+        Scaling is undone; of a value beyond the first or last knot that knot is all that is left.
+        """
+        if self.size:
+            names = [*self.values, "(rare)"]
+            return ["–" if np.isnan(c) else names[int(c)] for c in cells]
+        if scaling == "standard":
+            numbers = cells.astype(np.float64) * self.std + self.mean
+        else:
+            knots, scores = self._scores
+            numbers = np.interp(cells, scores, knots)
+        return ["–" if np.isnan(n) else written(float(n), self.kind) for n in numbers]
+
     def marginal(self, scaling: str) -> tuple[np.ndarray, np.ndarray]:
         """(what cells hold, as in `Batch.x`; how likely each of it is): the values of its own training cells."""
         if self.kind in NUMERIC:
@@ -228,6 +243,17 @@ class Column:
             f"column {self.of!r} held {expected} when the preparation was fitted, and now holds {held} "
             f"({cells.type}): bring it to its old form, or train anew on this data"
         )
+
+
+def written(number: float, kind: str) -> str:
+    """A number as what it stands for: a day, a time of day, a duration in days, or itself."""
+    if kind == "date":
+        return str(np.datetime64(round(number * 86_400), "s")).removesuffix("T00:00:00")
+    if kind == "time":
+        hours, minutes = divmod(round(number * 60), 60)
+        return f"{hours:02d}:{minutes:02d}"
+    plain = f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
+    return plain + (" days" if kind == "duration" else "")
 
 
 def _numeric(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 from unlabeled.data.frames import index_columns, told
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.modalities.table.columns import SCALINGS, Column
-from unlabeled.modalities.table.open import open_table
+from unlabeled.modalities.table.open import npz_labels, open_table
 from unlabeled.modalities.table.values import PARTS, form, named, numbers, parsed, part, texts
 
 ROWS = 500_000
@@ -66,6 +66,9 @@ def measure(data: Any, asked: Asked, scaling: str) -> dict[str, Any]:
     if scaling not in SCALINGS:
         raise OptionError(f"scaling must be 'quantile' or 'standard', not {scaling!r}")
     table = open_table(data, text=asked.categorical)
+    classes = npz_labels(data, len(table))
+    if classes is not None and asked.label is None:
+        asked = replace(asked, label=classes[0])
     asked.check(table, told(data))
     index = index_columns(table)
     if len(table) > ROWS:
@@ -78,6 +81,8 @@ def measure(data: Any, asked: Asked, scaling: str) -> dict[str, Any]:
             continue
         if name in asked.ignore or (asked.columns is not None and name not in asked.columns):
             left_out[name] = "as asked"
+        elif classes is not None and name == classes[0]:
+            left_out[name] = "classes, beside the array"
         elif name in index and name not in (asked.columns or ()):
             left_out[name] = "the index of the frame"
         else:

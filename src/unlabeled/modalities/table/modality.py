@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unlabeled.data.batch import Tokens
@@ -17,6 +17,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import OptionError
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import HIDDEN
 from unlabeled.modalities.table import encoders, views
 from unlabeled.modalities.table.columns import SCALINGS, Column
 from unlabeled.modalities.table.measure import Asked, measure
@@ -152,6 +153,18 @@ class Table(Modality):
     def example(self) -> Rows:
         return torch.zeros(2, len(self.columns))
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Rows:
+        """Standard normal numbers and codes drawn evenly; one cell in ten is missing."""
+        random = torch.Generator().manual_seed(seed)
+        cells = [
+            torch.randint(size, (rows,), generator=random).float()
+            if size
+            else torch.randn(rows, generator=random)
+            for size in self.sizes
+        ]
+        x = torch.stack(cells, dim=1)
+        return x.masked_fill(torch.rand(x.shape, generator=random) < 0.1, torch.nan)
+
     def flatten(self, x: Rows) -> Float[Tensor, "n values"]:
         """Scaled numbers, 0 where missing, and whether they are where the column had missing cells; categories
         one-hot, all zero where missing."""
@@ -167,6 +180,19 @@ class Table(Modality):
                 codes = cells.masked_fill(missing, column.size).long()
                 found.append(F.one_hot(codes, column.size + 1)[:, :-1].to(x.dtype))
         return torch.cat(found, dim=1)
+
+    # for a person
+    def describe(self, x: Rows, hidden: Bool[Tensor, "n columns"] | None = None) -> list[str]:
+        """Every column with what the cell holds: –, where it is missing, ▒▒ where it is hidden."""
+        told = [column.told(x[:, i].cpu().numpy(), self.scaling) for i, column in enumerate(self.columns)]
+        covered = torch.zeros_like(x, dtype=torch.bool) if hidden is None else hidden
+        return [
+            ", ".join(
+                f"{column.name} {HIDDEN if out else cell}"
+                for column, cell, out in zip(self.columns, cells, row, strict=True)
+            )
+            for cells, row in zip(zip(*told, strict=True), covered.tolist(), strict=True)
+        ]
 
 
 def _names(option: str, given: Any) -> tuple[str, ...] | None:

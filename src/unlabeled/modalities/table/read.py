@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unlabeled.data.frames import column, index_columns, told
+from unlabeled.data.frames import column, index_columns
 from unlabeled.data.source import Skipped, Source
 from unlabeled.errors import DataError, nearest
 from unlabeled.modalities.table.columns import NUMERIC, Column, Noticed
 from unlabeled.modalities.table.measure import said
-from unlabeled.modalities.table.open import array_of, open_table
+from unlabeled.modalities.table.open import array_of, open_table, title
 
 
 class TableSource(Source):
@@ -35,12 +35,14 @@ class TableSource(Source):
         *,
         labels: bool,
     ) -> None:
-        what = told(data)
+        what = title(data)
         known = {*(c.of for c in columns), *left_out, *(name for name in (label, key) if name is not None)}
         array = array_of(data)
-        if array is not None and array.ndim == 2 and array.shape[1] != len(known):
+        # what stands beside an array has a name, not a place
+        places = {name for name in known if name.isdigit()} or known
+        if array is not None and array.ndim == 2 and array.shape[1] != len(places):
             raise DataError(
-                f"{what} has {array.shape[1]} columns where {len(known)} are expected: an array's columns are known "
+                f"{what} has {array.shape[1]} columns where {len(places)} are expected: an array's columns are known "
                 "by their places"
             )
         table = open_table(data, text=[c.of for c in columns if c.kind == "category" and c.part is None])

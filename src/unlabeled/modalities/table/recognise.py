@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from unlabeled.data import npz
 from unlabeled.data.frames import is_frame, told
 from unlabeled.modalities.table.measure import Asked, fit
-from unlabeled.modalities.table.open import array_of, open_table
+from unlabeled.modalities.table.open import array_of, choose, npz_file, open_table, title
 
 LOOK = 10_000
 """rows looked at"""
@@ -21,16 +22,19 @@ LOOK = 10_000
 def recognise(data: Any) -> str | None:
     """One line saying what `data` is if it is a table, else None.
 
-    An array is one where it has two axes and at least two columns; a frame or a file of one where at least two
-    columns can be learned from and none holds pictures or sounds.
+    An array is one where it has two axes and at least two columns, and in an .npz file nothing but classes beside
+    it; a frame or a file of one where at least two columns can be learned from and none holds pictures or sounds.
     """
+    path = npz_file(data)
     npy = isinstance(data, str | os.PathLike) and Path(data).suffix.lower() == ".npy"
     try:
-        if npy or isinstance(data, np.ndarray | torch.Tensor):
+        if path is not None and not {*npz.shapes(path)} <= {choose(path), *npz.LABELS}:
+            return None  # what else is in it may say that it is another kind of data
+        if npy or path is not None or isinstance(data, np.ndarray | torch.Tensor):
             array = array_of(data)
             assert array is not None
             fits = array.ndim == 2 and array.shape[1] > 1 and len(array) and array.dtype.kind in "buifOUS"
-            return f"a table: {told(data)} of shape {array.shape}" if fits else None
+            return f"a table: {title(data)} of shape {array.shape}" if fits else None
         if not is_frame(data):
             return None
         table = open_table(data, rows=LOOK)

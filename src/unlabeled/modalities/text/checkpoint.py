@@ -62,7 +62,11 @@ class Checkpoint(Encoder):
                 f"this checkpoint reads at most {most - self.first - len(before) - len(behind)} tokens and documents "
                 f"are kept up to {length}: choose a smaller length of the modality"
             )
-        self.leaves_out = self._only_positions_count(length)
+        x = torch.arange(length)[None] % model.get_input_embeddings().num_embeddings
+        x[x == self.pad] = (self.pad + 1) % model.get_input_embeddings().num_embeddings
+        self.eval()
+        self.leaves_out = self._only_positions_count(x, self._tried(x))
+        self.train()
 
     @classmethod
     def open(cls, name: str, *, tokenizer: Tokenizer, length: int, pool: str = "mean") -> Checkpoint:
@@ -83,7 +87,7 @@ class Checkpoint(Encoder):
                     use_safetensors=True,
                     dtype=torch.float32,
                 )
-                if tokenizer.size > model.get_input_embeddings().num_embeddings:
+                if tokenizer.size > getattr(model.get_input_embeddings(), "num_embeddings", tokenizer.size):
                     model.resize_token_embeddings(tokenizer.size)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise OptionError(
@@ -187,7 +191,19 @@ class Checkpoint(Encoder):
         return tokens, there, places
 
     @torch.no_grad()
-    def _only_positions_count(self, length: int) -> bool:
+    def _tried(self, x: Tensor) -> Tensor:
+        """What comes out of one document. `OptionError`: nothing does."""
+        try:
+            return self.encode(x).tokens  # type: ignore[return-value]
+        except Exception as error:  # whatever a model of another kind raises
+            raise OptionError(
+                f"this checkpoint ({self.model.config.model_type}) cannot be used as an encoder of text: embeddings of "
+                f"tokens in, a state of each token out is what it must do, and it fails with {type(error).__name__}: "
+                f"{error}"
+            ) from error
+
+    @torch.no_grad()
+    def _only_positions_count(self, x: Tensor, whole: Tensor) -> bool:
         """Whether tokens in another order, with their positions, come out the same: then some can be left out."""
         table = self.model.get_input_embeddings()
         if (
@@ -195,26 +211,27 @@ class Checkpoint(Encoder):
             or table.embedding_dim != self.dim
         ):
             return False
-        training = self.training
-        self.eval()
-        x = torch.arange(length)[None] % table.num_embeddings
-        x[x == self.pad] = (self.pad + 1) % table.num_embeddings
+        length = x.shape[1]
         # even places, then odd ones: every distance changes
         order = torch.cat([torch.arange(0, length, 2), torch.arange(1, length, 2)])[None]
         try:
-            whole = self.encode(x).tokens
             self.leaves_out = True
             other = self.encode(x, keep=order).tokens
-            return torch.allclose(whole[:, order[0]], other, rtol=1e-3, atol=1e-4)  # type: ignore[arg-type, index]
+            return torch.allclose(whole[:, order[0]], other, rtol=1e-3, atol=1e-4)  # type: ignore[arg-type]
         finally:
             self.leaves_out = False
-            self.train(training)
 
 
 def _trunk(model: Any) -> Any:
     """What turns tokens into tokens: no decoder, and no pooler, which would never learn."""
-    if model.config.is_encoder_decoder:
+    # a model of both is made where only the encoder of one was saved, whose configuration denies a decoder
+    both = all(getattr(model, part, None) is not None for part in ("encoder", "decoder"))
+    if model.config.is_encoder_decoder or both:
         model = model.get_encoder()
+    if not hasattr(model.get_input_embeddings(), "num_embeddings"):
+        raise OptionError(
+            f"this checkpoint ({model.config.model_type}) is no model of text: it has no table of token embeddings"
+        )
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     model.config.use_cache = False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from unlabeled.data.batch import Tokens
@@ -16,6 +19,7 @@ from unlabeled.data.source import Source
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Changed, Modality
+from unlabeled.modalities.covered import HIDDEN
 from unlabeled.modalities.text import encoders, views
 from unlabeled.modalities.text.documents import ACCEPTED, Columns, Documents, check_encoding, open_documents
 from unlabeled.modalities.text.measure import auto_length, fit_tokenizer, sample
@@ -43,6 +47,7 @@ class Text(Modality):
     accepts: ClassVar[str] = ACCEPTED
     default_encoder: ClassVar[str] = "transformer"
     token_encoder: ClassVar[str] = "transformer"
+    free_axes: ClassVar[Mapping[int, str]] = {0: "batch", 1: "tokens"}
 
     def __init__(
         self,
@@ -147,9 +152,33 @@ class Text(Modality):
         x[:, 0] = self.tokenizer.mask
         return x
 
+    def synthetic(self, rows: int, *, seed: int = 0) -> Ids:
+        """Documents of random tokens and lengths."""
+        random = torch.Generator().manual_seed(seed)
+        width = int(torch.randint(self.length // 2, self.length, (), generator=random)) + 1
+        x = torch.randint(self.tokenizer.size, (rows, width), generator=random)
+        ends = torch.randint(1, width + 1, (rows, 1), generator=random)
+        return x.masked_fill(torch.arange(width) >= ends, self.tokenizer.pad)
+
     def flatten(self, x: Ids) -> Float[Tensor, "n columns"]:
         """Counts of subwords, weighted by how rare they are, to unit length."""
         return tfidf(x, self.tokenizer.pad, self._idf)
+
+    # for a person
+    def describe(self, x: Ids, hidden: Bool[Tensor, "n length"] | None = None) -> list[str]:
+        """The text itself, on one line; a hidden token is ▒▒."""
+        covered = torch.zeros_like(x, dtype=torch.bool) if hidden is None else hidden
+        return [
+            " ".join(
+                word
+                for out, run in groupby(zip(row, hides, strict=True), key=itemgetter(1))
+                for word in self._words([number for number, _ in run], out)
+            )
+            for row, hides in zip(x.tolist(), covered.tolist(), strict=True)
+        ]
+
+    def _words(self, numbers: list[int], hidden: bool) -> list[str]:
+        return [HIDDEN] * len(numbers) if hidden else self.tokenizer.decode(numbers).split()
 
 
 def check_length(length: int | None) -> None:

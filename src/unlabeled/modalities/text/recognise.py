@@ -18,6 +18,8 @@ from unlabeled.modalities.text.documents import KIND, LINES, OBJECTS, in_a_row, 
 
 ROWS = 200
 """strings, lines or rows looked at"""
+FILES = 20
+"""text files of a folder looked into, until one has words"""
 BYTES = 2**16
 """of a file looked at"""
 
@@ -54,8 +56,7 @@ def _recognise_path(path: Path) -> str | None:
     if not path.is_file():
         return None
     if name.endswith(LINES):
-        with path.open("rb") as file:
-            return f"the lines of {path.name}" if _has_words(file.read(BYTES)) else None
+        return f"the lines of {path.name}" if _begins_with_words(path) else None
     if name.endswith(OBJECTS):
         with path.open("rb") as file:
             lines = file.read(BYTES).splitlines()
@@ -74,10 +75,8 @@ def _recognise_files(path: Path) -> str | None:
     ours = [name for name in names if KIND.named(name)]
     if not ours or 2 * len(ours) <= len(names):
         return None
-    if path.is_dir():
-        with (path / ours[0]).open("rb") as file:
-            if not _has_words(file.read(BYTES)):
-                return None
+    if path.is_dir() and not any(_begins_with_words(path / name) for name in ours[:FILES]):
+        return None
     return f"the {'folder' if path.is_dir() else 'archive'} of text files {path.name}"
 
 
@@ -92,6 +91,14 @@ def _object(line: bytes) -> Any:
         return json.loads(line)
     except ValueError:  # the last line looked at is cut
         return None
+
+
+def _begins_with_words(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _has_words(file.read(BYTES))
+    except OSError:  # one of many
+        return False
 
 
 def _has_words(content: bytes) -> bool:

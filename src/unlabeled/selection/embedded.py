@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from unlabeled.api import find_facts
 from unlabeled.data.draws import Draws
 from unlabeled.data.rows import features, passes
 from unlabeled.data.source import Source
@@ -21,6 +20,7 @@ from unlabeled.evaluation import Spectrum, decompose
 from unlabeled.methods import Method, lookup
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Modality
+from unlabeled.modalities.facts import find_facts
 from unlabeled.parts import Clock, Encoder
 from unlabeled.run import Run, load_weights, read_tensors
 

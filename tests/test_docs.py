@@ -14,6 +14,7 @@ import torch
 import unlabeled as ul
 from unlabeled import evaluation
 from unlabeled.modalities import MODALITIES
+from unlabeled.report.meanings import MEANINGS
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,6 +83,7 @@ def test_the_page_on_evaluation_names_every_figure_of_a_scorecard() -> None:
     with_quantities = evaluation.score(seen, y + 0.5 * z[:, 0], y[:100] + 0.5 * z[:100, 0])
     assert all(f"`{name}`" in text for name in {*with_classes, *with_quantities})
     assert all(hasattr(evaluation, name) for name in {*with_classes, *with_quantities})
+    assert {*with_classes, *with_quantities} == set(MEANINGS)  # the report's words on them
 
 
 def test_architecture_names_every_room() -> None:

@@ -24,19 +24,14 @@ class Meaning:
 MEANINGS = {
     "knn": Meaning("test samples right by a vote of their nearest neighbours", True, "higher"),
     "linear_probe": Meaning("test samples right by a linear classifier on the features", True, "higher"),
-    "logistic_probe": Meaning("test samples right by a logistic regression on the features", True, "higher"),
-    "few_shot_1": Meaning("test samples right from 1 labelled sample a class", True, "higher"),
-    "few_shot_5": Meaning("test samples right from 5 labelled samples a class", True, "higher"),
-    "few_shot_10": Meaning("test samples right from 10 labelled samples a class", True, "higher"),
+    "few_shot": Meaning("test samples right from a few labels a class, mean over the draws", True, "higher"),
+    "regression_probe": Meaning("R² of a ridge regression on the features; 1 is exact", True, "higher"),
     "retrieval": Meaning(
         "how high samples of the same class rank when sorted by cosine (mean average precision)",
         True,
         "higher",
     ),
     "clustering": Meaning("agreement of k-means clusters with the classes", True, "higher"),
-    "silhouette": Meaning(
-        "how much nearer a sample is to its own class than to the next, from −1 to 1", True, "higher"
-    ),
     "effective_rank": Meaning(
         "directions the features use, by the entropy of their singular values; 1 is a collapse"
     ),
@@ -58,6 +53,7 @@ MEANINGS = {
     "intrinsic_dimension": Meaning(
         "dimension of the surface the features lie on, from distances of neighbours"
     ),
+    "cluster_learnability": Meaning("how well nearest neighbours learn the features' own clusters"),
     "feature_spread": Meaning("1: features point all around; 0: all the same way"),
 }
 """figure of the scorecard → what it is"""

@@ -62,7 +62,9 @@ class Reading:
         fallen = first is None or self.participation_ratio - 1 < (first.participation_ratio - 1) / 2
         judged = self.class_entropy is None and self.rows >= LEAST_ROWS
         if judged and fallen and self.participation_ratio < LEAST_DIRECTIONS:
-            return f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
+            return (
+                f"the embeddings have shrunk to a line (participation ratio {self.participation_ratio:.2f})"
+            )
         return None
 
 

@@ -1,6 +1,7 @@
 """Every figure beside chance, the raw input and the untrained encoder."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -168,6 +169,18 @@ def test_of_many_samples_figures_without_labels_take_a_seeded_draw():
     assert card["participation_ratio"].value == pytest.approx(evaluation.participation_ratio(drawn))
     drawn = z[np.sort(order[:PAIRS_ROWS])]
     assert card["uniformity"].value == pytest.approx(evaluation.uniformity(drawn))
+
+
+def test_of_very_many_samples_neighbours_are_searched_in_a_seeded_draw(monkeypatch):
+    account = sys.modules["unlabeled.evaluation.account"]
+    monkeypatch.setattr(account, "GALLERY", 150)
+    monkeypatch.setattr(account, "QUERIES", 50)
+    (train, y), (test, truth) = sets(), sets(1, 120)
+    card = score(Seen(train, test), y, truth, seed=3)
+    known, asked = (np.sort(np.random.default_rng(3).permutation(n)[:m]) for n, m in ((300, 150), (120, 50)))
+    assert card["knn"].value == evaluation.knn(train[known], y[known], test[asked], truth[asked])
+    assert card["linear_probe"].value == evaluation.linear_probe(train, y, test, truth)
+    assert any("50 of 120 samples of test looked for among 150 of 300 samples" in n for n in card.notes)
 
 
 def test_the_same_input_gives_the_same_card(card, three):

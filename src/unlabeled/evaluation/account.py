@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
@@ -36,6 +37,8 @@ from unlabeled.evaluation.units import feature_spread
 
 SPECTRUM_ROWS, PAIRS_ROWS = 5_000, 2_000
 """samples that figures of the spectrum, and figures of pairs and neighbours, look at; drawn by the seed"""
+GALLERY, QUERIES = 100_000, 10_000
+"""train samples among which, and test samples for which, neighbours are searched at most; drawn by the seed"""
 WIDEST = 1_024
 """columns above which the raw input gets no spectrum: decomposing it would take longer than everything else"""
 CLUSTERS = 100
@@ -98,7 +101,8 @@ def score(
     - with labels of classes: `knn`, `linear_probe`, `few_shot` (5 labels a class, or as many as the rarest class
       has, 10 draws), `retrieval` (mean average precision of test samples among train samples) and `clustering`
       (adjusted mutual information of k-means on the test samples). Chance is what guessing reaches: the share of
-      the most common class, the precision of a random order, 0.
+      the most common class, the precision of a random order, 0. Neighbours (`knn`, `retrieval`) are searched for
+      up to 10,000 test samples among up to 100,000 train samples, drawn by `seed`.
     - with labels that are quantities (floats with fractions): `regression_probe`, R², chance 0.
     - always, of up to 5,000 train samples drawn by `seed`: `effective_rank`, `rankme`, `participation_ratio`,
       `alpha_req` (of the raw input up to 1,024 columns); of up to 2,000 of them `feature_spread`, `uniformity`,
@@ -193,6 +197,7 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
     y_test = labels(test_labels, "test_labels", rows=len(learned.test), of="test")
     encoded(y, y_test)  # refuses one class only, and parts that have none in common
     chance = most_common_share(y_test)
+    known, asked = (_drawn(len(rows), most, draft.seed) for rows, most in ((y, GALLERY), (y_test, QUERIES)))
     if len(y) < k:
         draft.note(f"knn: only {len(y)} train samples, so k is {len(y)} instead of {k}")
         k = len(y)
@@ -214,10 +219,15 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         found = few_shot_details(one.train, y, one.test, y_test, shots=shots, draws=DRAWS, seed=draft.seed)  # type: ignore[arg-type]
         return Figure(found.accuracy, found.interval, chance)
 
+    def neighbours(one: Seen) -> Figure:
+        assert one.test is not None
+        return judged(knn_details(one.train[known], y[known], one.test[asked], y_test[asked], k=k))
+
     def retrieved(one: Seen) -> Figure:
-        found = retrieval_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
+        assert one.test is not None
+        found = retrieval_details(one.train[known], y[known], one.test[asked], y_test[asked])
         interval = bootstrap_interval(found.average_precision) if one is learned else None
-        return Figure(found.mean_average_precision, interval, random_precision(y, y_test))
+        return Figure(found.mean_average_precision, interval, random_precision(y[known], y_test[asked]))
 
     def clusters(one: Seen) -> Figure:
         found = clustering_details(one.test, y_test, seed=draft.seed)  # type: ignore[arg-type]
@@ -231,7 +241,7 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         return Figure(value, jackknife_interval(value, without), 0.0)
 
     measures: Mapping[str, Callable[[Seen], Figure]] = {
-        "knn": lambda one: judged(knn_details(one.train, y, one.test, y_test, k=k)),  # type: ignore[arg-type]
+        "knn": neighbours,
         "linear_probe": probe,
         "few_shot": few,
         "retrieval": retrieved,
@@ -243,6 +253,11 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         f"with labels: learnt from {len(y)} samples, tested on {len(y_test)}; knn with k = {k}; few_shot with "
         f"{shots} labels a class, {DRAWS} draws"
     )
+    if len(known) < len(y) or len(asked) < len(y_test):
+        draft.note(
+            f"knn, retrieval: {_of(len(asked), len(y_test))} of test looked for among {_of(len(known), len(y))} of "
+            f"train (seed {draft.seed})"
+        )
 
 
 def _quantities(draft: _Draft, y: np.ndarray, y_test: np.ndarray) -> None:
@@ -281,8 +296,9 @@ def random_precision(gallery: np.ndarray, queries: np.ndarray) -> float:
     """
     total = len(gallery)
     harmonic = float((1 / np.arange(1, total + 1)).sum())
-    relevant = np.array([(gallery == query).sum() for query in queries])
-    relevant = relevant[relevant > 0]
+    classes, counts = np.unique(gallery, return_counts=True)
+    place = np.searchsorted(classes, queries).clip(max=len(classes) - 1)
+    relevant = counts[place][classes[place] == queries]
     share = (relevant - 1) / max(1, total - 1)
     return float(((harmonic + share * (total - harmonic)) / total).mean())
 
@@ -291,8 +307,7 @@ def random_precision(gallery: np.ndarray, queries: np.ndarray) -> float:
 def _unlabelled(draft: _Draft) -> None:
     given = {name: features(one.train, "train") for name, one in draft.seen.items()}
     samples, width = given[""].shape
-    order = np.random.default_rng(draft.seed).permutation(samples)
-    spectrum, pairs = (np.sort(order[:most]) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
+    spectrum, pairs = (_drawn(samples, most, draft.seed) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
     narrow = {name: z for name, z in given.items() if name != "raw" or z.shape[1] <= WIDEST}
     if len(narrow) < len(given):
         draft.note(
@@ -308,6 +323,11 @@ def _unlabelled(draft: _Draft) -> None:
     if "" in viewed:
         _figures(draft, OF_VIEWS, viewed, lambda z: z)
         draft.note(f"views: {viewed[''].shape[0]} samples, each changed in {viewed[''].shape[1]} ways")
+
+
+def _drawn(samples: int, most: int, seed: int) -> Int64[np.ndarray, " drawn"]:
+    """All rows, or `most` of them drawn by the seed, in their order."""
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:most])
 
 
 def _of(rows: int, samples: int) -> str:

@@ -77,6 +77,8 @@ READ = (
 CHOSEN_ON = ("letters", "image")
 """sets on which the bounds were chosen, with seed 0; all other runs were made and read afterwards"""
 JUDGED = ("effective_rank", "feature_spread", "participation_ratio", "class_entropy", "prototype_use")
+ONE_VIEW = ("masked", "instance", "labelled")
+"""families whose methods watch the embeddings of a single view"""
 SWEPT = {
     "effective_rank": (1.3, 2, 5, 10, 20, 30),
     "feature_spread": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
@@ -242,7 +244,7 @@ def compared(modality: Modality, held: matrix.Set, engine: Engine, untrained: Me
     gain = right["trained"].astype(float) - right["untrained"]
     half = 1.96 * gain.std(ddof=1) / len(gain) ** 0.5
     source = modality.read(held.train if held.test is None else held.test)
-    y = np.full(len(source), -1) if held.y_test is None or held.test is None else held.y_test
+    y = engine.y if held.test is None or held.y_test is None else held.y_test
     return {
         "knn": round(float(right["trained"].mean()), 4),
         "untrained_knn": round(float(right["untrained"].mean()), 4),
@@ -286,8 +288,9 @@ def readings(entry: Mapping[str, Any]) -> list[watch.Reading]:
     """The readings of a stored run."""
     columns = {name: [float(v) for v in text.split()] for name, text in entry["readings"].items()}
     missing = [None] * len(columns.get("feature_spread", ()))
+    views = 1 if lookup(entry["method"]).family in ONE_VIEW else 2
     return [
-        watch.Reading(rank, spread, directions, BATCH, classes, prototypes)
+        watch.Reading(rank, spread, directions, BATCH, views, classes, prototypes)
         for rank, spread, directions, classes, prototypes in zip(
             *(columns.get(name, missing) for name in JUDGED), strict=True
         )

@@ -157,3 +157,13 @@ def test_the_features_of_two_classes_may_end_on_a_line() -> None:
     line = F.normalize(torch.tensor([[1.0, 2, 3], [3, 2, -1]]), dim=1).repeat(16, 1)
     assert "to a line" in (read(Output({}, (line,))).trouble() or "")
     assert read(Output({}, (line,), torch.eye(2).repeat(16, 1) * 9)).trouble() is None
+
+
+def test_rows_of_one_view_may_share_a_large_common_part() -> None:
+    """No loss compares them; a masked encoder's do, and still tell samples apart. One point they may not be."""
+    torch.manual_seed(0)
+    near, point = 10 + torch.randn(32, 16), 10 + 0.01 * torch.randn(32, 16)
+    assert watch.LEAST_SPREAD_ALONE < read(Output({}, (near,))).feature_spread < watch.LEAST_SPREAD
+    assert read(Output({}, (near,))).trouble() is None
+    for views in ((near, near), (point, point), (point,)):
+        assert "to one point" in (read(Output({}, views)).trouble() or "")

@@ -182,9 +182,10 @@ class Watch(Closing):
 
 
 def _whole(output: Output) -> Output:
-    """The first embeddings and the logits of every process, for a reading."""
+    """The first view's embeddings and the logits of every process, for a reading; other views only count."""
+    first = gather(output.embeddings[0].detach().float())
     logits = None if output.logits is None else gather(output.logits.detach().float())
-    return Output(output.terms, (gather(output.embeddings[0].detach().float()),), logits)
+    return Output(output.terms, (first, *output.embeddings[1:]), logits)
 
 
 class Progress(Closing):

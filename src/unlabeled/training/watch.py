@@ -15,7 +15,9 @@ from unlabeled.methods.contract import Output
 from unlabeled.parts import Assigning, Teacher, gather
 
 LEAST_SPREAD = 0.15
-"""of unit rows; 1 spread evenly over the sphere, 0 one point"""
+"""of unit rows of two views or more, which losses compare; 1 spread evenly over the sphere, 0 one point"""
+LEAST_SPREAD_ALONE = 0.02
+"""of unit rows of a single view, which no loss compares: a large part may be common to all rows, and they differ"""
 LEAST_DIRECTIONS = 1.8
 """participation ratio of centred unit rows; 1 is a line"""
 LEAST_ENTROPY = 0.05
@@ -41,6 +43,7 @@ class Reading:
     feature_spread: float
     participation_ratio: float
     rows: int
+    views: int
     class_entropy: float | None = None
     prototype_use: float | None = None
 
@@ -57,7 +60,7 @@ class Reading:
             return f"nearly every sample is given the same class (entropy {self.class_entropy:.3f} of 1)"
         if self.prototype_use is not None and self.prototype_use < LEAST_PROTOTYPES:
             return f"nearly every sample is given the same prototype (entropy {self.prototype_use:.3f} of 1)"
-        if self.feature_spread < LEAST_SPREAD:
+        if self.feature_spread < (LEAST_SPREAD if self.views > 1 else LEAST_SPREAD_ALONE):
             return f"the embeddings have shrunk to one point (spread {self.feature_spread:.4f} of 1)"
         fallen = first is None or self.participation_ratio - 1 < (first.participation_ratio - 1) / 2
         judged = self.class_entropy is None and self.rows >= LEAST_ROWS
@@ -80,6 +83,7 @@ def read(output: Output, prototypes: float | None = None, *, rows: int = 256) ->
         feature_spread(z),
         participation_ratio(centred) if alive else 1.0,
         len(z),
+        len(output.embeddings),
         None if output.logits is None else entropy(output.logits),
         prototypes,
     )

@@ -246,47 +246,29 @@ def demo_table() -> str:
 def label_free_table() -> str:
     """How the order of each figure without labels agrees with linear accuracy, and what choosing by it costs."""
     path = grid.RESULTS / "label_free.json"
-    summary = json.loads(path.read_text()) if path.exists() else {}
-    heads = [f"{kind}: {word}" for kind in summary for word in ("Spearman (95 %)", "Kendall", "lost")]
+    pools = {kind: found["all"] for kind, found in json.loads(path.read_text()).items()}
+    heads = [f"{kind.replace('_', ', ')} ({pool['runs']} runs)" for kind, pool in pools.items()]
     lines = ["| figure | of | " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * len(heads)]
-    pools = [found["all"] for found in summary.values()]
     for at in ("encoder", "projector"):
-        for name in pools[0][at] if pools else ():
-            row = " | ".join(_agreement(pool[at][name], pool["runs"]) for pool in pools)
+        for name in next(iter(pools.values()))[at]:
+            row = " | ".join(_agreement(pool[at][name], pool["runs"]) for pool in pools.values())
             lines.append(f"| `{name}` | {at} | {row} |")
-    lost = " | ".join(f"0 | 0 | {100 * pool['lost_at_random']:.1f}" for pool in pools)
-    return "\n".join([*lines, f"| a run at random | | {lost} |"])
+    lost = " | ".join(f"0 / 0 / {100 * pool['lost_at_random']:.1f}" for pool in pools.values())
+    lines.append(f"| a run at random | | {lost} |")
+    span = " | ".join(f"{pool['worst']:.3f} to {pool['best']:.3f}" for pool in pools.values())
+    return "\n".join([*lines, f"| linear accuracy, worst to best run | | {span} |"])
 
 
 def _agreement(found: dict[str, Any] | None, runs: int) -> str:
-    """Three cells; how many runs have the figure where not all do."""
-    if found is None or found["spearman"] is None:
-        return "– | – | –"
-    low, high = found["spearman_interval"]
-    some = "" if found["runs"] == runs else f", {found['runs']} runs"
-    spearman = f"{found['spearman']:.2f} ({low:.2f} to {high:.2f}{some})"
-    return f"{spearman} | {found['kendall']:.2f} | {100 * found['lost']:.1f}"
-
-
-def label_free_methods() -> str:
-    """The same among the runs of one method only: Spearman / points lost."""
-    path = grid.RESULTS / "label_free.json"
-    summary = json.loads(path.read_text()) if path.exists() else {}
-    pools = {(k, m): pool for k, found in summary.items() for m, pool in found.items() if m != "all"}
-    heads = [f"{kind}, {method} ({pool['runs']} runs)" for (kind, method), pool in pools.items()]
-    lines = ["| figure | of | " + " | ".join(heads) + " |", "| --- | --- |" + " ---: |" * len(heads)]
-    for at in ("encoder", "projector"):
-        for name in next(iter(pools.values()))[at] if pools else ():
-            row = " | ".join(_short(pool[at][name]) for pool in pools.values())
-            lines.append(f"| `{name}` | {at} | {row} |")
-    lost = " | ".join(f"0 / {100 * pool['lost_at_random']:.1f}" for pool in pools.values())
-    return "\n".join([*lines, f"| a run at random | | {lost} |"])
-
-
-def _short(found: dict[str, Any] | None) -> str:
+    """Spearman with its interval / Kendall / points lost; how many runs have the figure where not all do."""
     if found is None or found["spearman"] is None:
         return "–"
-    return f"{found['spearman']:.2f} / {100 * found['lost']:.1f}"
+    low, high = found["spearman_interval"]
+    some = "" if found["runs"] == runs else f" of {found['runs']} runs"
+    return (
+        f"{found['spearman']:.2f} ({low:.2f} to {high:.2f}) / {found['kendall']:.2f} / "
+        f"{100 * found['lost']:.1f}{some}"
+    )
 
 
 def code(thing: Any) -> str:
@@ -303,7 +285,6 @@ PLACES: dict[str, Callable[[], str]] = {
     "matrix table": matrix_table,
     "matrix sets": sets_table,
     "label-free table": label_free_table,
-    "label-free methods": label_free_methods,
     "demo table": demo_table,
     "methods table": methods_table,
     "collapse counts": collapse_counts,

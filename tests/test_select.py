@@ -185,10 +185,18 @@ def test_a_figure_that_some_embeddings_have_not_is_left_out_with_the_reason(
     runs = planted(made, tmp_path, range(2, 5))
     found = ul.select(runs, X, **FEW)
     assert all(c.figures["alpha_req"] is None for c in found.candidates)
-    assert any("no alpha_req" in note for note in found.notes)
+    assert sum("no alpha_req" in note for note in found.notes) == 3  # each is of another rank
     assert "alpha_req" not in found.table().split("with the")[0].split("no alpha_req")[0]
     with pytest.raises(DataError, match=r"no run has the figure 'alpha_req'.*eigenvalues"):
         ul.select(runs, X, by="alpha_req", **FEW)
+
+
+def test_what_is_true_of_all_runs_is_said_once(made: Path) -> None:
+    found = ul.select([made / "cold", made / "warm"], X, samples=60, grouped=10, views=2)
+    assert [note for note in found.notes if "rankme of" in note] == [
+        "all runs: rankme of 60 samples in 16 dimensions: below 64 samples it is limited by their number; compare it "
+        "with figures of as many samples only"
+    ]
 
 
 def test_the_saved_file_holds_what_the_table_shows(made: Path, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def select(
     sampling = Sampling(samples, grouped, views, seed, batch_size)
     opened = _open(runs)
     where = pick_device(device)
-    notes: list[str] = []
+    said: dict[str, list[str]] = {}
     found: list[Candidate] = []
     groups: dict[Any, int] = {}
     for run, name in zip(opened, names([Left(run.path) for run in opened]), strict=True):
@@ -251,8 +251,9 @@ def select(
         check_finite(embedded.z, f"run {name}")
         figures = {}
         for figure in FIGURES:
-            figures[figure], said = measure(figure, embedded)
-            notes += [f"{name}: {line}" for line in said]
+            figures[figure], lines = measure(figure, embedded)
+            for line in lines:
+                said.setdefault(line, []).append(name)
         spec = json.dumps(run.about["encoder"], sort_keys=True, default=str)
         found.append(
             Candidate(
@@ -267,8 +268,10 @@ def select(
             )
         )
     found = _with_clid(found)
+    notes = [f"{_listed(whose, len(found))}: {line}" for line, whose in said.items()]
     if all(c.figures[by] is None for c in found):
-        raise DataError(f"no run has the figure {by!r}: {next(n for n in [*notes, CLID_NEEDS] if by in n)}")
+        why = [note for note in notes if f": no {by}: " in note] or [CLID_NEEDS]
+        raise DataError(f"no run has the figure {by!r}: {why[0]}")
     if len(groups) > 1:
         notes.append(
             f"the runs are of {len(groups)} architectures or widths: label-free figures order runs within one of "
@@ -280,7 +283,7 @@ def select(
             f"fewer than {LEAST_RUNS} comparable runs: their order cannot agree or disagree with labels"
         )
     about = {"samples": len(sampling.rows(len(source))), "grouped": grouped, "views": views, "seed": seed}
-    selection = Selection(tuple(found), by, at, about, tuple(dict.fromkeys(notes)), agreements)
+    selection = Selection(tuple(found), by, at, about, tuple(notes), agreements)
     if output is not None:
         selection.save(output)
     return selection
@@ -362,6 +365,11 @@ def _agreements(found: Sequence[Candidate], seed: int) -> dict[int, dict[str, Ag
 
 
 # text
+def _listed(whose: Sequence[str], runs: int) -> str:
+    """The runs that a note is about, by name where they are few."""
+    return "all runs" if len(whose) == runs else ", ".join(whose) if len(whose) <= 3 else f"{len(whose)} runs"
+
+
 def text(value: float | None) -> str:
     if value is None:
         return "–"

@@ -77,7 +77,7 @@ def test_the_kind_of_data_in_contributing_is_trained_on_and_read_back(
 def test_the_page_on_evaluation_names_every_figure_of_a_scorecard() -> None:
     text = (ROOT / "docs" / "evaluation.md").read_text()
     z = np.random.default_rng(0).normal(size=(200, 40))
-    y = np.arange(200) % 4
+    y = np.minimum(np.arange(200) % 8, 3)  # uneven
     seen = evaluation.Seen(z, z[:100] + 0.1, z[:100, None] + np.zeros((100, 2, 40)))
     with_classes = evaluation.score(seen, y, y[:100])
     with_quantities = evaluation.score(seen, y + 0.5 * z[:, 0], y[:100] + 0.5 * z[:100, 0])

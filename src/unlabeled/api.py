@@ -189,6 +189,7 @@ def evaluate(
     *,
     labels: Any = None,
     test: Any = None,
+    test_labels: Any = None,
     modality: str | dict[str, Any] | Modality | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -204,10 +205,10 @@ def evaluate(
             no `data`.
         data: what to judge it on, as for pretrain.
         labels: a csv with the columns key (or index) and label, an array, a table, a column of the data, True for
-            what the data itself says; None: what it says, or figures without labels. Numbers with fractions are
-            quantities, met by a regression.
-        test: other data (or embeddings) to test on, labelled in the same way; None: a fifth of every class is
-            held out.
+            what the data itself says; None: what it says, or figures without labels; False: figures without
+            labels. Numbers with fractions are quantities, met by a regression.
+        test: other data (or embeddings) to test on; None: a fifth of every class is held out.
+        test_labels: labels of test; None: what a labels file or table says of its keys, else what it itself says.
         modality: the kind of data where it is not recognised by itself; a run has its own.
         mean: of images from 0 to 1, by which a model from elsewhere had its inputs standardised, one number a band.
         std: the deviation that goes with it.
@@ -228,32 +229,52 @@ def evaluate(
             )
         if data is None:
             raise OptionError(f"give the data to judge {model.path} on")
-        return model.evaluate(data, labels=labels, test=test, k=k, device=device, output=output)
+        common: dict[str, Any] = {"labels": labels, "test": test, "test_labels": test_labels}
+        return model.evaluate(data, **common, k=k, device=device, output=output)
     if data is None:
+        if isinstance(model, str | Path) and Path(model).suffix and not Path(model).expanduser().exists():
+            raise OptionError(f"there is no file {str(model)!r} (looked in {Path.cwd()})")
         if not is_embeddings(model):
-            raise OptionError(f"give the data to judge {model} on (embeddings alone need none)")
-        held = Embeddings(model)
-        asked = None if test is None else Embeddings(test)
-        card = assess_embeddings(held, labels=labels, test=asked, k=k, notes=[held.description])
+            raise OptionError(f"give the data to judge {_told(model)} on; only embeddings need none")
+        column = labels if isinstance(labels, str) else None
+        held = Embeddings(model, label=column)
+        asked = None if test is None else Embeddings(test, label=column)
+        card = assess_embeddings(
+            held,
+            labels=True if held.label is not None else labels,
+            test=asked,
+            test_labels=test_labels,
+            k=k,
+            notes=[held.description],
+        )
     else:
+        if isinstance(model, nn.Module):  # it is given back as it was
+            training = model.training
+            place = next((t.device for t in model.parameters()), torch.device("cpu"))
         opened = open_model(model, data, modality=modality, labels=labels, mean=mean, std=std)
         source = opened.modality.read(data, labels=True)
         say_skipped(source)
         other = None if test is None else opened.modality.read(test, labels=True)
         encoders = {"learned": opened.encoder}
+        notes = [f"encoder: {opened.name}"]
         if opened.untrained is not None:
             encoders["untrained"] = opened.untrained
+        else:
+            notes.append("no untrained encoder to compare with: how this one was made is not known")
         card = assess(
             opened.modality,
             encoders,
             source,
             labels=labels,
             test=other,
+            test_labels=test_labels,
             k=k,
             device=pick_device(device),
             as_collated=isinstance(opened.encoder, AsCollated),
-            notes=[f"encoder: {opened.name}"],
+            notes=notes,
         )
+        if isinstance(model, nn.Module):
+            model.train(training).to(place)
     if output is not None:
         card.save(output)
     return card

@@ -373,10 +373,17 @@ def is_embeddings(source: Any) -> bool:
 class Embeddings(Source):
     """Embeddings as a source: a table's columns `index`, `key` and `label` say what `embed` meant by them.
 
-    `fetch` gives rows of the array. `source`: as for `read_embeddings`.
+    `fetch` gives rows of the array. `source`: as for `read_embeddings`. `label`: another column of a table that holds
+    the classes (what is no column of it is passed over: it may be a file).
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, *, label: str | None = None) -> None:
+        self.label = None
+        if label is not None and _is_table(source):
+            table = read_frame(source)
+            if label in table.column_names and label not in EMBEDDING:
+                others = [name for name in table.column_names if name not in ("label", label)]
+                source, self.label = table.select(others).append_column("label", table[label]), label
         self.z = read_embeddings(source)
         beside = _beside(source, len(self.z))
         self.index = np.asarray(beside.get("index", np.arange(len(self.z))), dtype=np.int64)
@@ -392,14 +399,18 @@ class Embeddings(Source):
 
 def _beside(source: Any, rows: int) -> dict[str, list[Any]]:
     """The columns of a table that say what each embedding is of."""
-    if isinstance(source, str | os.PathLike) and Path(source).suffix in (".npy", ".npz"):
-        return {}
-    if not is_frame(source):
+    if not _is_table(source):
         return {}
     table = read_frame(source)
     named = [name for name in ("index", "key", "label") if name in table.column_names]
     # a csv file without a header has a row more than its table, and no such column
     return {name: table[name].to_pylist() for name in named} if table.num_rows == rows else {}
+
+
+def _is_table(source: Any) -> bool:
+    return is_frame(source) and not (
+        isinstance(source, str | os.PathLike) and Path(source).suffix in (".npy", ".npz")
+    )
 
 
 EMBEDDING = ("embedding", "embeddings", "features", "x")

@@ -228,6 +228,7 @@ class Run:
         *,
         labels: Any = None,
         test: Any = None,
+        test_labels: Any = None,
         k: int = 20,
         device: str = "auto",
         output: str | Path | None = None,
@@ -239,9 +240,10 @@ class Run:
         `regression_probe`. `ul.evaluation.score` says what each is and how its interval is made.
 
         `labels`: a csv with the columns key (or index) and label, an array, a table, the column that was kept out
-        of the inputs; None uses what the source itself says (class folders, a label column). `test`: other data
-        to test on, labelled in the same way; without it a fifth of the labelled samples is held out, class by
-        class, seed 0. `k`: neighbours of `knn`.
+        of the inputs; None uses what the source itself says (class folders, a label column); False gives the figures
+        without labels. `test`: other data to test on, with `test_labels`, labels of its own, or keys in the same
+        labels file; without it a fifth of the labelled samples is held out, class by class, seed 0. `k`:
+        neighbours of `knn`.
         `output`: a JSON file; the run folder always gets `scorecard.json`.
         """
         check_positive("k", k)
@@ -257,6 +259,7 @@ class Run:
             self.read(data, labels=True),
             labels=labels,
             test=None if test is None else self.read(test, labels=True),
+            test_labels=test_labels,
             k=k,
             device=pick_device(device),
             notes=notes,

@@ -67,7 +67,8 @@ def test_a_figure_is_what_its_function_gives_of_each_of_the_three(card, three):
 
 def test_chance_is_what_guessing_reaches(card, three):
     _, _, truth = three
-    assert card["knn"].chance == card["linear_probe"].chance == card["few_shot"].chance
+    assert card["knn"].chance == card["linear_probe"].chance
+    assert card["few_shot"].chance == pytest.approx(1 / 3)
     assert card["knn"].chance == pytest.approx(np.bincount(truth).max() / len(truth))
     assert card["clustering"].chance == 0
     assert all(card[name].chance is None for name in UNLABELLED)
@@ -173,14 +174,40 @@ def test_of_many_samples_figures_without_labels_take_a_seeded_draw():
 
 def test_of_very_many_samples_neighbours_are_searched_in_a_seeded_draw(monkeypatch):
     account = sys.modules["unlabeled.evaluation.account"]
-    monkeypatch.setattr(account, "GALLERY", 150)
-    monkeypatch.setattr(account, "QUERIES", 50)
+    monkeypatch.setattr(account, "NEIGHBOURS", (150, 50))
+    monkeypatch.setattr(account, "RANKED", (100, 40))
     (train, y), (test, truth) = sets(), sets(1, 120)
     card = score(Seen(train, test), y, truth, seed=3)
-    known, asked = (np.sort(np.random.default_rng(3).permutation(n)[:m]) for n, m in ((300, 150), (120, 50)))
+
+    def drawn(samples, most):
+        return np.sort(np.random.default_rng(3).permutation(samples)[:most])
+
+    known, asked = drawn(300, 150), drawn(120, 50)
     assert card["knn"].value == evaluation.knn(train[known], y[known], test[asked], truth[asked])
+    assert any(
+        "knn: 50 of 120 samples of test, 150 of 300 samples of train (seed 3)" in n for n in card.notes
+    )
+    known, asked = drawn(300, 100), drawn(120, 40)
+    assert card["retrieval"].value == evaluation.retrieval(train[known], y[known], test[asked], truth[asked])
     assert card["linear_probe"].value == evaluation.linear_probe(train, y, test, truth)
-    assert any("50 of 120 samples of test looked for among 150 of 300 samples" in n for n in card.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["intrinsic_dimension", "cluster_learnability", "uniformity", "self_cluster"]
+)
+def test_intervals_are_as_wide_as_the_figure_moves_over_fresh_samples(name):
+    cards = [score(Seen(np.random.default_rng(s).normal(size=(300, 6)))) for s in range(12)]
+    spread = np.std([card[name].value for card in cards], ddof=1)
+    half = np.mean([(card[name].interval[1] - card[name].interval[0]) / 2 for card in cards]) / 1.96
+    assert 0.5 < half / spread < 2
+
+
+def test_a_figure_that_a_tenth_less_is_too_few_for_keeps_its_value():
+    z = np.random.default_rng(0).normal(size=(105, 128))
+    with pytest.warns(UserWarning, match="alpha_req"):
+        value = evaluation.alpha_req(z)
+    card = score(Seen(z))
+    assert card["alpha_req"].value == pytest.approx(value) and card["alpha_req"].interval is None
 
 
 def test_the_same_input_gives_the_same_card(card, three):

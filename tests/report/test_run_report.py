@@ -9,6 +9,7 @@ import pytest
 
 from unlabeled.errors import DataError, OptionError, RunError
 from unlabeled.evaluation import Figure, Scorecard
+from unlabeled.evaluation.account import LEAKAGE
 from unlabeled.report import Paragraph, Samples, Shown, compare, run_report
 from unlabeled.report import map as maps
 from unlabeled.report.folder import read_metrics
@@ -114,14 +115,14 @@ def test_a_figure_of_any_name_has_a_row_and_columns_without_values_are_left_out(
     card = Scorecard(
         {
             "uniformity": Figure(-3.2, None, None, -1.0),
-            "few_shot_5": Figure(0.4, None, 0.1),
+            "few_shot": Figure(0.4, None, 0.1),
             "of_tomorrow": Figure(7.0),
         }
     )
     page = run_report(a_run(tmp_path / "r", card=card)).read_text()
     first, second = page.split('<p class="caption">With labels</p>')
-    assert "uniformity" in first and "of_tomorrow" in first and "few_shot_5" in second
-    assert "↓ how evenly" in page and "↑ test samples right from 5" in page
+    assert "uniformity" in first and "of_tomorrow" in first and "few_shot" in second
+    assert "↓ how evenly" in page and "↑ test samples right from a few" in page
     assert "95 % interval</th>" not in page
     without = first.split('<p class="caption">Without labels</p>')[1]
     assert "chance</th>" not in without and "raw input</th>" in without
@@ -367,7 +368,7 @@ def test_a_folder_that_is_no_run_is_refused(function, tmp_path):
 
 
 def test_several_runs_stand_side_by_side(tmp_path):
-    other = Scorecard({"linear_probe": Figure(0.5, (0.45, 0.55), 0.1)}, ["elsewhere"])
+    other = Scorecard({"linear_probe": Figure(0.5, (0.45, 0.55), 0.1)}, ["encoder of y/run", "elsewhere"])
     first = a_run(tmp_path / "x" / "run")
     second = a_run(
         tmp_path / "y" / "run",
@@ -410,6 +411,24 @@ def test_runs_within_the_margin_of_error_are_said_to_be(tmp_path):
     for name in "ab":
         (tmp_path / name / "scorecard.json").unlink()
     assert "none can be called better" in words(compare(runs, tmp_path / "both.html"))
+
+
+def test_runs_evaluated_alike_are_not_said_to_differ(tmp_path):
+    figures = {"linear_probe": Figure(0.5, (0.45, 0.55), 0.1)}
+    runs = [
+        a_run(tmp_path / name, card=Scorecard(figures, [f"encoder of {name}", "200 samples"]))
+        for name in ("x", "y")
+    ]
+    assert "not all evaluated" not in words(compare(runs, tmp_path / "both.html"))
+
+
+def test_leakage_is_said_before_the_verdict(tmp_path):
+    card = Scorecard(
+        {"knn": Figure(1.0, (0.9, 1.0), 0.1)}, ["encoder of x", f"{LEAKAGE} 3 of 9 test samples"]
+    )
+    assert "Careful, leakage: 3 of 9 test samples. How much" in words(
+        run_report(a_run(tmp_path / "x", card=card))
+    )
 
 
 def test_a_comparison_takes_two_to_ten_different_runs(run, tmp_path):

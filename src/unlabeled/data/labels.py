@@ -28,18 +28,19 @@ NAMED = 5
 
 
 def read_labels(
-    labels: Any, source: Source, *, classes: Sequence[str] | None = None
+    labels: Any, source: Source, *, classes: Sequence[str] | None = None, beside: Sequence[Source] = ()
 ) -> tuple[Int[np.ndarray, " samples"], list[str]]:
     """(class of each sample, −1 where it is unknown; names of the classes).
 
     `labels`: a file, a table, a dictionary, a list aligned with the data as it was given (or with
     what of it can be read), or True. −1, None, NaN and "" are unlabelled. Classes are sorted, as
-    numbers where all of them are numbers. `classes` fixes them instead, in this order.
+    numbers where all of them are numbers. `classes` fixes them instead, in this order. `beside`: sources whose
+    keys a labels file or table may name as well.
 
     `DataError`, counting and naming the first few: keys that are not in the data, one key with two
     labels, a wrong length, no label at all, a label that is not in `classes`.
     """
-    said = _by_sample(labels, source)
+    said = _by_sample(labels, source, beside)
     names = [None if _is_missing(value) else _name(value) for value in said]
     known = {name for name in names if name is not None}
     if not known:
@@ -58,24 +59,31 @@ def read_labels(
     return y, list(classes)
 
 
-def read_numbers(labels: Any, source: Source) -> Float[np.ndarray, " samples"] | None:
-    """(samples,) float64 where the labels are quantities, NaN where unknown; None where they name classes.
+def read_numbers(
+    labels: Any, source: Source, *, beside: Sequence[Source] = ()
+) -> Float[np.ndarray, " samples"] | None:
+    """(samples,) float64 where every label is a number, NaN where unknown; None where one is not.
 
-    Quantities are numbers of which at least one has a fraction: 0.5 is no class. Among them −1 is a number like
-    any other; None, NaN and "" are unknown. `labels` and the errors are those of `read_labels`.
+    Whether such numbers are quantities or the names of classes is for `are_quantities` to say. −1 is a number
+    like any other; None, NaN and "" are unknown. `labels`, `beside` and the errors are those of `read_labels`.
     """
-    said = _by_sample(labels, source)
+    said = _by_sample(labels, source, beside)
     try:
         values = np.array(
             [np.nan if _is_missing(v) and str(v) not in ("-1", "-1.0") else float(v) for v in said]
         )
     except (TypeError, ValueError):
         return None
+    return values
+
+
+def are_quantities(values: Float[np.ndarray, " samples"]) -> bool:
+    """Whether numbers are something to be predicted and not classes: one of them has a fraction. 0.5 is no class."""
     known = values[np.isfinite(values)]
-    return None if (known == np.round(known)).all() else values
+    return bool((known != np.round(known)).any())
 
 
-def _by_sample(labels: Any, source: Source) -> Sequence[Any]:
+def _by_sample(labels: Any, source: Source, beside: Sequence[Source] = ()) -> Sequence[Any]:
     """What is said of each sample of the source, in its order."""
     if labels is True:
         if source.labels is None:
@@ -85,14 +93,16 @@ def _by_sample(labels: Any, source: Source) -> Sequence[Any]:
             )
         return list(source.labels)
     if isinstance(labels, str | os.PathLike):
-        return _from_table(_read_file(Path(labels).expanduser()), source, f"the labels file {labels}")
+        table = _read_file(Path(labels).expanduser())
+        return _from_table(table, source, f"the labels file {labels}", beside=beside)
     if isinstance(labels, Mapping):
         by_index = bool(labels) and all(isinstance(k, int | np.integer) for k in labels)
-        return _match(list(labels), list(labels.values()), source, by_index, "the dictionary of labels")
+        keys, said = list(labels), list(labels.values())
+        return _match(keys, said, source, by_index, "the dictionary of labels", beside)
     if hasattr(labels, "columns") or hasattr(labels, "column_names"):
         names = labels.column_names if hasattr(labels, "column_names") else labels.columns
         table = {str(name): _listed(labels[name]) for name in names if str(name) in ("key", "index", "label")}
-        return _from_table(table, source, "the table of labels", [str(name) for name in names])
+        return _from_table(table, source, "the table of labels", [str(name) for name in names], beside=beside)
     if isinstance(labels, bool | int | float) or not isinstance(labels, Iterable):
         raise DataError(f"labels={labels!r} is not understood: give {FORMS}")
     return _aligned(_listed(labels), source)
@@ -103,10 +113,10 @@ def _aligned(said: list[Any], source: Source) -> Sequence[Any]:
     nested = next((value for value in said if isinstance(value, list | tuple | np.ndarray)), None)
     if nested is not None:
         raise DataError(f"labels must be one value a sample, not {nested!r}")
-    if len(said) == given:
-        return [said[i] for i in source.index]
     if len(said) == len(source):
         return said
+    if len(said) == given:
+        return [said[i] for i in source.index]
     skipped = f" ({len(source):,} of them readable)" if source.skipped else ""
     raise DataError(
         f"{len(said):,} labels for {given:,} samples{skipped}: one label a sample is needed, −1 where unknown"
@@ -144,16 +154,23 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
 
 
 def _from_table(
-    table: dict[str, list[Any]], source: Source, what: str, names: Sequence[str] = ()
+    table: dict[str, list[Any]],
+    source: Source,
+    what: str,
+    names: Sequence[str] = (),
+    *,
+    beside: Sequence[Source] = (),
 ) -> Sequence[Any]:
     where = "key" if "key" in table else "index"
     if where not in table or "label" not in table:
         found = ", ".join(repr(name) for name in (names or table)) or "none"
         raise DataError(f"{what} needs the columns 'key' (or 'index') and 'label'; it has {found}")
-    return _match(table[where], table["label"], source, where == "index", what)
+    return _match(table[where], table["label"], source, where == "index", what, beside)
 
 
-def _match(keys: list[Any], said: list[Any], source: Source, by_index: bool, what: str) -> Sequence[Any]:
+def _match(
+    keys: list[Any], said: list[Any], source: Source, by_index: bool, what: str, beside: Sequence[Source]
+) -> Sequence[Any]:
     """Labels by key, or by place in the source; what was skipped may be named and is passed over."""
     if by_index:
         keys = [_whole(key, what) for key in keys]
@@ -165,6 +182,7 @@ def _match(keys: list[Any], said: list[Any], source: Source, by_index: bool, wha
         for i, key in enumerate(source.keys):
             places.setdefault(key, []).append(i)
         passed = {skipped.key for skipped in source.skipped}
+        passed |= {key for other in beside for key in (*other.keys, *(s.key for s in other.skipped))}
     found: dict[Any, Any] = {}
     unknown, torn = [], []
     for key, value in zip(keys, said, strict=True):

@@ -21,7 +21,7 @@ from unlabeled.evaluation.layers import LayerProbe, layer_probe
 from unlabeled.evaluation.leakage import leakage, leakage_details
 from unlabeled.evaluation.learnability import cluster_learnability, cluster_learnability_details
 from unlabeled.evaluation.lidar import lidar
-from unlabeled.evaluation.linear import linear_probe, linear_probe_details
+from unlabeled.evaluation.linear import balanced_linear_probe, linear_probe, linear_probe_details
 from unlabeled.evaluation.multilabel import Multilabel, multilabel_probe, multilabel_probe_details
 from unlabeled.evaluation.neighbours import knn, knn_details
 from unlabeled.evaluation.power_law import PowerLaw, alpha_req, alpha_req_details
@@ -85,6 +85,7 @@ __all__ = [
     "alpha_req",
     "alpha_req_details",
     "balanced_accuracy_interval",
+    "balanced_linear_probe",
     "bootstrap_interval",
     "cka",
     "cka_debiased",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,16 +15,16 @@ from torch import Tensor
 from unlabeled.errors import DataError, OptionError
 from unlabeled.evaluation.agreement import cluster_agreement
 from unlabeled.evaluation.arrays import Features, Labels, encoded, features, labels
-from unlabeled.evaluation.classification import Classification
+from unlabeled.evaluation.classification import Classification, wilson_interval
 from unlabeled.evaluation.clustering import clustering_details
 from unlabeled.evaluation.decomposition import Spectrum, decompose
-from unlabeled.evaluation.dimensionality import intrinsic_dimension
+from unlabeled.evaluation.dimensionality import KEPT, intrinsic_dimension_details
 from unlabeled.evaluation.few_shot import few_shot_details
 from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity
-from unlabeled.evaluation.intervals import bootstrap_interval
-from unlabeled.evaluation.jackknife import jackknife_interval, left_out
+from unlabeled.evaluation.intervals import balanced_accuracy_interval, bootstrap_interval
+from unlabeled.evaluation.jackknife import Q95, jackknife_interval, left_out
 from unlabeled.evaluation.leakage import leakage
-from unlabeled.evaluation.learnability import cluster_learnability
+from unlabeled.evaluation.learnability import cluster_learnability_details
 from unlabeled.evaluation.lidar import lidar
 from unlabeled.evaluation.linear import linear_probe_details
 from unlabeled.evaluation.neighbours import knn_details
@@ -37,17 +37,22 @@ from unlabeled.evaluation.units import feature_spread
 
 SPECTRUM_ROWS, PAIRS_ROWS = 5_000, 2_000
 """samples that figures of the spectrum, and figures of pairs and neighbours, look at; drawn by the seed"""
-GALLERY, QUERIES = 100_000, 10_000
-"""train samples among which, and test samples for which, neighbours are searched at most; drawn by the seed"""
+NEIGHBOURS, RANKED = (100_000, 10_000), (20_000, 2_000)
+"""train samples among which, and test samples for which, `knn` searches and `retrieval` ranks at most; drawn by the
+seed"""
 WIDEST = 1_024
 """columns above which the raw input gets no spectrum: decomposing it would take longer than everything else"""
 CLUSTERS = 100
 """clusters to be learnt at most; a twentieth of the samples where they are few"""
 LEAST = 100
 """samples below which a figure without labels gets no interval: a tenth of them says too little"""
+UNEVEN = 1.5
+"""times its even share from which the most common class makes accuracy a poor account of the rare ones"""
 SHOTS, DRAWS = 5, 10
 """labels a class of the few-label figure, and how many times they are drawn"""
 
+LEAKAGE = "leakage:"
+"""what the note on samples in both parts begins with"""
 T = TypeVar("T")
 
 
@@ -61,6 +66,8 @@ class Seen:
     """(test samples, dim), where there are labels"""
     views: Features | None = None
     """(viewed, views, dim): some samples, each changed in several ways"""
+    every: Features | None = None
+    """(all samples, dim), what figures without labels look at; None: train"""
 
 
 SPECTRAL: Mapping[str, Callable[[Spectrum], float]] = {
@@ -73,8 +80,6 @@ PAIRED: Mapping[str, Callable[[Tensor], float]] = {
     "feature_spread": feature_spread,
     "uniformity": uniformity,
     "self_cluster": self_cluster,
-    "intrinsic_dimension": intrinsic_dimension,
-    "cluster_learnability": lambda z: cluster_learnability(z, clusters=max(2, min(CLUSTERS, len(z) // 20))),
 }
 OF_VIEWS: Mapping[str, Callable[[Tensor], float]] = {
     "alignment": lambda views: alignment(views[:, 0], views[:, 1]),
@@ -98,22 +103,26 @@ def score(
     `raw` and `untrained` hold the raw input (flattened) and the features of the untrained encoder for the same
     samples in the same order. Figures, as far as what is given allows:
 
-    - with labels of classes: `knn`, `linear_probe`, `few_shot` (5 labels a class, or as many as the rarest class
+    - with labels of classes: `knn`, `linear_probe`, where one class has more than 1.5 times its even share
+      `balanced_linear_probe`, `few_shot` (5 labels a class, or as many as the rarest class
       has, 10 draws), `retrieval` (mean average precision of test samples among train samples) and `clustering`
       (adjusted mutual information of k-means on the test samples). Chance is what guessing reaches: the share of
-      the most common class, the precision of a random order, 0. Neighbours (`knn`, `retrieval`) are searched for
-      up to 10,000 test samples among up to 100,000 train samples, drawn by `seed`.
+      the most common class; one in as many as there are classes (`few_shot`, `balanced_linear_probe`); the
+      precision of a random order; 0. `knn` looks for up to
+      10,000 test samples among up to 100,000 train samples, `retrieval` for 2,000 among 20,000, drawn by `seed`.
     - with labels that are quantities (floats with fractions): `regression_probe`, R², chance 0.
     - always, of up to 5,000 train samples drawn by `seed`: `effective_rank`, `rankme`, `participation_ratio`,
       `alpha_req` (of the raw input up to 1,024 columns); of up to 2,000 of them `feature_spread`, `uniformity`,
       `self_cluster`, `intrinsic_dimension`, `cluster_learnability`; with views `alignment` (of the first two)
       and `lidar`.
 
-    95 % intervals: Wilson's for shares of test samples, over the draws for `few_shot`, over queries for
-    `retrieval`, over test samples for `regression_probe`, and from leaving out a tenth of the samples at a time
-    (`jackknife_interval`) for the others. A figure whose definition asks for more samples than there are is left
-    out, and a note says so; so does one for anything a figure warns of, for samples that are both in train and
-    test, and for fewer train samples than `k`, all of which then vote.
+    95 % intervals: Wilson's for shares of test samples and of `cluster_learnability`, over the draws for `few_shot`,
+    over queries for `retrieval`, over test samples for `regression_probe` and `balanced_linear_probe`, that of a
+    Pareto exponent for `intrinsic_dimension`, and from leaving out a tenth of the samples at a time
+    (`jackknife_interval`) for the others, which for ranks comes out wide rather than narrow.
+    A figure whose definition asks for more samples than there are is left out, and a note says so; so does one for
+    anything a figure warns of, for samples that are both in train and test, and for fewer train samples than `k`,
+    all of which then vote.
     Refused: NaN or infinite features, other numbers of rows, labels of one part only, one class, k below 1.
     """
     if k < 1:
@@ -126,7 +135,7 @@ def score(
     if train_labels is not None and test_labels is not None:
         if learned.test is None:
             raise DataError("test_labels are given and there are no test features: give what they belong to")
-        if np.asarray(train_labels).dtype.kind == "f" and not _whole(train_labels):
+        if not (_whole(train_labels) and _whole(test_labels)):
             _quantities(draft, np.asarray(train_labels), np.asarray(test_labels))
         else:
             _classes(draft, train_labels, test_labels, k)
@@ -151,11 +160,11 @@ class _Draft:
         """Refuses what no figure can be computed of."""
         mine = self.seen[""]
         for name, one in self.seen.items():
-            for part in ("train", "test"):
+            for part in ("train", "test", "every"):
                 z, reference = getattr(one, part), getattr(mine, part)
                 if z is None:
                     continue
-                features(z, f"{part} of {name}" if name else part, least_rows=2 if part == "train" else 1)
+                features(z, f"{part} of {name}" if name else part, least_rows=1 if part == "test" else 2)
                 if reference is None or len(z) != len(reference):
                     rows = 0 if reference is None else len(reference)
                     raise DataError(
@@ -195,9 +204,8 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
     assert learned.test is not None
     y = labels(train_labels, "train_labels", rows=len(learned.train), of="train")
     y_test = labels(test_labels, "test_labels", rows=len(learned.test), of="test")
-    encoded(y, y_test)  # refuses one class only, and parts that have none in common
+    classes, _, _ = encoded(y, y_test)  # refuses one class only, and parts that have none in common
     chance = most_common_share(y_test)
-    known, asked = (_drawn(len(rows), most, draft.seed) for rows, most in ((y, GALLERY), (y_test, QUERIES)))
     if len(y) < k:
         draft.note(f"knn: only {len(y)} train samples, so k is {len(y)} instead of {k}")
         k = len(y)
@@ -208,23 +216,35 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         return Figure(found.accuracy, found.interval, chance)
 
     def probe(one: Seen) -> Figure:
-        found = linear_probe_details(one.train, y, one.test, y_test)  # type: ignore[arg-type]
-        if one is learned and len(set(found.per_class.values())) > 1:
-            draft.note(
-                f"linear_probe: balanced accuracy {found.balanced_accuracy:.3f}, each class counting alike"
-            )
-        return judged(found)
+        return judged(linear_probe_details(one.train, y, one.test, y_test))  # type: ignore[arg-type]
 
     def few(one: Seen) -> Figure:
         found = few_shot_details(one.train, y, one.test, y_test, shots=shots, draws=DRAWS, seed=draft.seed)  # type: ignore[arg-type]
-        return Figure(found.accuracy, found.interval, chance)
+        # the draws are balanced: guessing is right once in as many times as there are classes
+        return Figure(found.accuracy, found.interval, 1 / len(classes))
+
+    def balanced(one: Seen) -> Figure:
+        found = linear_probe_details(one.train, y, one.test, y_test, class_weight="balanced")  # type: ignore[arg-type]
+        interval = balanced_accuracy_interval(found) if one is learned else None
+        return Figure(found.balanced_accuracy, interval, 1 / len(found.per_class))
+
+    def some(name: str, most: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        known, asked = (_drawn(len(rows), n, draft.seed) for rows, n in zip((y, y_test), most, strict=True))
+        if len(known) < len(y) or len(asked) < len(y_test):
+            draft.note(
+                f"{name}: {_of(len(asked), len(y_test))} of test, {_of(len(known), len(y))} of train (seed "
+                f"{draft.seed})"
+            )
+        return known, asked
 
     def neighbours(one: Seen) -> Figure:
         assert one.test is not None
+        known, asked = some("knn", NEIGHBOURS)
         return judged(knn_details(one.train[known], y[known], one.test[asked], y_test[asked], k=k))
 
     def retrieved(one: Seen) -> Figure:
         assert one.test is not None
+        known, asked = some("retrieval", RANKED)
         found = retrieval_details(one.train[known], y[known], one.test[asked], y_test[asked])
         interval = bootstrap_interval(found.average_precision) if one is learned else None
         return Figure(found.mean_average_precision, interval, random_precision(y[known], y_test[asked]))
@@ -243,6 +263,7 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
     measures: Mapping[str, Callable[[Seen], Figure]] = {
         "knn": neighbours,
         "linear_probe": probe,
+        **({"balanced_linear_probe": balanced} if chance > UNEVEN / len(classes) else {}),
         "few_shot": few,
         "retrieval": retrieved,
         "clustering": clusters,
@@ -253,11 +274,6 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         f"with labels: learnt from {len(y)} samples, tested on {len(y_test)}; knn with k = {k}; few_shot with "
         f"{shots} labels a class, {DRAWS} draws"
     )
-    if len(known) < len(y) or len(asked) < len(y_test):
-        draft.note(
-            f"knn, retrieval: {_of(len(asked), len(y_test))} of test looked for among {_of(len(known), len(y))} of "
-            f"train (seed {draft.seed})"
-        )
 
 
 def _quantities(draft: _Draft, y: np.ndarray, y_test: np.ndarray) -> None:
@@ -271,16 +287,19 @@ def _quantities(draft: _Draft, y: np.ndarray, y_test: np.ndarray) -> None:
 
 def _overlap(draft: _Draft) -> None:
     """Notes test samples that are also train samples, by the raw input where it is known."""
-    one = draft.seen.get("raw", draft.seen[""])
+    raw = draft.seen.get("raw")
+    one = draft.seen[""] if raw is None else raw
     assert one.test is not None
     found = leakage(one.train, one.test)
     if found:
-        draft.note(f"leakage: {found} of {len(one.test)} test samples are also train samples")
+        same = "have the embedding of a train sample" if raw is None else "are also train samples"
+        draft.note(f"{LEAKAGE} {found} of {len(one.test)} test samples {same}")
 
 
-def _whole(y: Any) -> bool:
+def _whole(y: Labels) -> bool:
+    """Whether labels are classes: words, or numbers without fractions."""
     values = np.asarray(y)
-    return bool((values == np.round(values)).all())
+    return values.dtype.kind != "f" or bool((values == np.round(values))[np.isfinite(values)].all())
 
 
 def most_common_share(y: np.ndarray) -> float:
@@ -305,7 +324,10 @@ def random_precision(gallery: np.ndarray, queries: np.ndarray) -> float:
 
 # without labels
 def _unlabelled(draft: _Draft) -> None:
-    given = {name: features(one.train, "train") for name, one in draft.seen.items()}
+    given = {
+        name: features(one.train if one.every is None else one.every, "every")
+        for name, one in draft.seen.items()
+    }
     samples, width = given[""].shape
     spectrum, pairs = (_drawn(samples, most, draft.seed) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
     narrow = {name: z for name, z in given.items() if name != "raw" or z.shape[1] <= WIDEST}
@@ -314,7 +336,10 @@ def _unlabelled(draft: _Draft) -> None:
             f"the raw input has {given['raw'].shape[1]} columns, more than {WIDEST}: no spectrum of it"
         )
     _figures(draft, SPECTRAL, {name: z[spectrum] for name, z in narrow.items()}, decompose)
-    _figures(draft, PAIRED, {name: z[pairs] for name, z in given.items()}, lambda z: z)
+    drawn = {name: z[pairs] for name, z in given.items()}
+    _figures(draft, PAIRED, drawn, lambda z: z)
+    draft.add("intrinsic_dimension", drawn, _intrinsic_dimension)
+    draft.add("cluster_learnability", drawn, _cluster_learnability)
     draft.note(
         f"without labels: {width} dimensions, {_of(len(spectrum), samples)} for the spectrum and "
         f"{_of(len(pairs), samples)} for pairs" + (f" (seed {draft.seed})" if len(pairs) < samples else "")
@@ -323,6 +348,20 @@ def _unlabelled(draft: _Draft) -> None:
     if "" in viewed:
         _figures(draft, OF_VIEWS, viewed, lambda z: z)
         draft.note(f"views: {viewed[''].shape[0]} samples, each changed in {viewed[''].shape[1]} ways")
+
+
+def _intrinsic_dimension(z: Tensor) -> Figure:
+    """The interval is that of a Pareto exponent fitted to the ratios TwoNN keeps: value (1 ± 1.96 / sqrt(kept))."""
+    found = intrinsic_dimension_details(z)
+    half = Q95 * found.value / (KEPT * found.used) ** 0.5
+    return Figure(found.value, (found.value - half, found.value + half))
+
+
+def _cluster_learnability(z: Tensor) -> Figure:
+    """The interval is Wilson's for the share of points predicted right, the clusters taken as they are."""
+    found = cluster_learnability_details(z, clusters=max(2, min(CLUSTERS, len(z) // 20)))
+    predicted = found.used - 1
+    return Figure(found.value, wilson_interval(round(found.value * predicted), predicted))
 
 
 def _drawn(samples: int, most: int, seed: int) -> Int64[np.ndarray, " drawn"]:
@@ -355,6 +394,10 @@ def _figures(
                 return Figure(value)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # said already, of all samples
-                return Figure(value, jackknife_interval(value, [measure(part) for part in parts]))
+                try:
+                    without = [measure(part) for part in parts]
+                except DataError:  # a tenth less is too few for it
+                    return Figure(value)
+            return Figure(value, jackknife_interval(value, without))
 
         draft.add(name, prepared, figure)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
@@ -116,6 +115,8 @@ def local_intrinsic_dimension_details(
 
 def neighbour_distances(rows: Float[Tensor, "rows dim"], k: int) -> Float[np.ndarray, "rows k"]:
     """Euclidean distances of each row to its k nearest others, nearest first, float64."""
+    from sklearn.neighbors import NearestNeighbors
+
     centred = rows.cpu() - rows.cpu().mean(0)
     centred = centred / (largest(centred) or 1.0)
     # a few more than k: the search takes |a|² + |b|² - 2ab, which may swap neighbours that are about as far

@@ -20,6 +20,10 @@ class LayerProbe(Mapping[str, Classification]):
     def __getitem__(self, name: str) -> Classification:
         return self._layers[name]
 
+    def __repr__(self) -> str:
+        accuracies = ", ".join(f"{name}: {found.accuracy:.3f}" for name, found in self.items())
+        return f"LayerProbe({accuracies}; best: {self.best})"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
 

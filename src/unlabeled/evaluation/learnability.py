@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 
 from unlabeled.errors import OptionError
 from unlabeled.evaluation.arrays import Features, blocks, features, unit_rows
@@ -36,6 +35,8 @@ def cluster_learnability_details(
     z: Features, *, clusters: int = 100, sample_size: int = SAMPLE_SIZE, seed: int = 0
 ) -> Estimate:
     """As `cluster_learnability`, with the rows it was computed from and the duplicates left out."""
+    from sklearn.cluster import KMeans
+
     tensor = features(z, "z", least_rows=2)
     drawn, _ = draw(tensor, sample_size, seed)
     unit = distinct(unit_rows(drawn), "z (rows at length 1)").cpu()

@@ -63,6 +63,34 @@ def linear_probe(
     ).accuracy
 
 
+def balanced_linear_probe(
+    train: Features,
+    train_labels: Labels,
+    test: Features,
+    test_labels: Labels,
+    *,
+    penalties: tuple[float, ...] = PENALTIES,
+    steps: int = 300,
+    seed: int = 0,
+) -> float:
+    """Balanced accuracy, in [0, 1], of a linear probe in whose loss every class weighs the same.
+
+    The mean over the classes of test of the share of their samples predicted right: rare classes count as much
+    as common ones, and guessing reaches one in as many as there are classes. Otherwise as `linear_probe` with
+    `class_weight="balanced"`, whose `_details` have the rest.
+    """
+    return linear_probe_details(
+        train,
+        train_labels,
+        test,
+        test_labels,
+        penalties=penalties,
+        class_weight="balanced",
+        steps=steps,
+        seed=seed,
+    ).balanced_accuracy
+
+
 def linear_probe_details(
     train: Features,
     train_labels: Labels,

@@ -100,7 +100,17 @@ class Wrapped(FeatureEncoder):
         self.spec = {"name": "custom"}
         self.prepare = nn.Identity() if prepare is None else prepare
         self.module = module
-        self.dim = width_of(self, example)
+        try:
+            self.dim = width_of(self, example)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            given = self.prepare(example)
+            form = (
+                f"{tuple(given.shape)} {given.dtype}" if isinstance(given, Tensor) else type(given).__name__
+            )
+            raise OptionError(
+                f"your module cannot take a batch of this data, which is {form} ({error}): change the module, or how "
+                "the data is prepared, with modality= and its options (such as size and bands of images)"
+            ) from error
 
     def compute(self, x: Any) -> Encoded:
         given = self.module(self.prepare(x))

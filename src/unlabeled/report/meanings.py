@@ -24,6 +24,9 @@ class Meaning:
 MEANINGS = {
     "knn": Meaning("test samples right by a vote of their nearest neighbours", True, "higher"),
     "linear_probe": Meaning("test samples right by a linear classifier on the features", True, "higher"),
+    "balanced_linear_probe": Meaning(
+        "the same, every class counting alike however rare (balanced accuracy)", True, "higher"
+    ),
     "few_shot": Meaning("test samples right from a few labels a class, mean over the draws", True, "higher"),
     "regression_probe": Meaning("R² of a ridge regression on the features; 1 is exact", True, "higher"),
     "retrieval": Meaning(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unlabeled.evaluation import Scorecard
+from unlabeled.evaluation.account import LEAKAGE
 from unlabeled.evaluation.scorecard import HEADER
 from unlabeled.report.charts import curves
 from unlabeled.report.folder import Left, read_folder
@@ -128,7 +129,8 @@ def verdict(left: Left) -> str:
         ("knn", "a vote of nearest neighbours in"),
     ):
         if card is not None and name in card:
-            return _judged(card, name, words)
+            leaks = [f"Careful, {note}. " for note in card.notes if note.startswith(LEAKAGE)]
+            return "".join(leaks) + _judged(card, name, words)
     return _watched(left)
 
 
@@ -201,7 +203,7 @@ def scorecard_section(card: Scorecard | None) -> Section:
     )
     if any(name in MEANINGS and MEANINGS[name].better for name in card):
         said += " ↑: higher is better; ↓: lower is better; without an arrow neither alone is."
-    notes = [Paragraph(f"How it was measured: {'; '.join(card.notes)}.")] if card.notes else []
+    notes = [Folded("How it was measured", "\n".join(card.notes))] if card.notes else []
     return Section("Scorecard", [*blocks, Paragraph(said), *notes])
 
 

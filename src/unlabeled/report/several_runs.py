@@ -111,7 +111,8 @@ def figures(runs: Mapping[str, Left]) -> list[Block]:
     ]
     if not measures:
         blocks.append(Paragraph("No run has a scorecard: `unlabeled evaluate RUN DATA` makes one."))
-    ways = {left.scorecard.notes for left in runs.values() if left.scorecard is not None}
+    # the first note names the encoder
+    ways = {left.scorecard.notes[1:] for left in runs.values() if left.scorecard is not None}
     if len(ways) > 1:
         blocks.append(Paragraph("The runs were not all evaluated in the same way; their scorecards say how."))
     blocks.append(Paragraph("Losses of different methods are different quantities and cannot be compared."))

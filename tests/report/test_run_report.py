@@ -426,9 +426,7 @@ def test_leakage_is_said_before_the_verdict(tmp_path):
     card = Scorecard(
         {"knn": Figure(1.0, (0.9, 1.0), 0.1)}, ["encoder of x", f"{LEAKAGE} 3 of 9 test samples"]
     )
-    assert "Careful, leakage: 3 of 9 test samples. It" in words(
-        run_report(a_run(tmp_path / "x", card=card))
-    )
+    assert "Careful, leakage: 3 of 9 test samples. It" in words(run_report(a_run(tmp_path / "x", card=card)))
 
 
 def test_a_comparison_takes_two_to_ten_different_runs(run, tmp_path):

@@ -34,6 +34,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/images.py $(ARGS)
 	$(BIN)/python benchmarks/matrix.py
+	$(BIN)/python benchmarks/collapse.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -162,7 +162,7 @@ def collapse_counts() -> str:
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in _collapse()["runs"].values():
         what = f"broken, {STATES[run['state']]}" if run["broken"] else "healthy"
-        where = "the bounds were chosen on these" if run["chosen_on"] else "not looked at before"
+        where = "made when the bounds were settled" if run["unseen"] else "the bounds were chosen on these"
         groups.setdefault(f"{what}: {where}", []).append(run)
     for words, group in sorted(groups.items(), key=lambda item: (item[0].startswith("healthy"), item[0])):
         shares = [r["stopped"] for r in group if r["stopped"] is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -27,6 +28,14 @@ def test_pages_are_made_from_code_and_results(page: str, tables: ModuleType) -> 
     text = (ROOT / page).read_text()
     assert "<!-- end -->" in text
     assert tables.filled(text) == text
+
+
+def test_the_summary_of_collapses_is_judged_by_the_present_bounds(tables: ModuleType) -> None:
+    """`python benchmarks/collapse.py --judge` writes it."""
+    sys.modules.pop("collapse", None)
+    import collapse
+
+    assert collapse.judge() == json.loads(collapse.SUMMARY.read_text())
 
 
 @pytest.mark.parametrize(

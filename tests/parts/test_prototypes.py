@@ -79,7 +79,7 @@ def _scorers() -> list[Prototypes | PrototypeHead]:
 def test_remembers_which_prototype_scored_highest(scorer: Prototypes | PrototypeHead) -> None:
     scores = scorer(torch.randn(7, 6))
     assert scorer.chosen is not None and scorer.count == 9
-    assert scorer.chosen.tolist() == [max(range(9), key=lambda k: float(row[k])) for row in scores]
+    assert scorer.chosen.tolist() == [max(range(9), key=lambda k: float(row[k])) for row in scores.detach()]
     assert not any("chosen" in name for name in scorer.state_dict())
 
 

@@ -35,6 +35,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/images.py $(ARGS)
 	$(BIN)/python benchmarks/matrix.py
 	$(BIN)/python benchmarks/unseen_clustering.py
+	$(BIN)/python benchmarks/label_free.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

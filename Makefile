@@ -36,6 +36,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/matrix.py
 	$(BIN)/python benchmarks/unseen_clustering.py
 	$(BIN)/python benchmarks/collapse.py
+	$(BIN)/python benchmarks/label_free.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -198,14 +199,14 @@ def train_cell(kind: str, number: int, held: matrix.Set) -> dict[str, Any]:
     }
 
 
-def add_figures(kind: str, number: int, held: matrix.Set, *, force: bool) -> None:
+def add_figures(kind: str, number: int, held: Callable[[], matrix.Set], *, force: bool) -> None:
     """Computes the label-free figures of a run from its folder and adds them to its cell."""
     path, folder = grid.path(GRID, f"{kind}-{number:02d}"), CACHE / f"{kind}-{number:02d}"
     cell = json.loads(path.read_text())
     if "figures" in cell and not force:
         return
     run = ul.load(folder)
-    source = run.modality.read(held.train)
+    source = run.modality.read(held().train)
     cell["figures"], cell["notes"] = {}, []
     for at in PLACES:
         embedded = Embedded(network_of(run, source, at), run.modality, source, SAMPLING)
@@ -289,14 +290,15 @@ def main() -> None:
     parser.add_argument("--judge", action="store_true", help="train and compute nothing: judge what is there")
     asked = parser.parse_args()
     for kind in asked.sets if not asked.judge else ():
-        held = matrix.SETS[POOLS[kind].set][1](asked.data)
+        # read when a cell first needs it
+        held = cache(lambda kind=kind: matrix.SETS[POOLS[kind].set][1](asked.data))
         for number in asked.numbers or range(POOLS[kind].count):
             if not asked.figures:
                 grid.run(
                     GRID,
                     f"{kind}-{number:02d}",
                     code_hash(lookup(drawn(POOLS[kind], number)["method"]).cls),
-                    lambda kind=kind, number=number, held=held: train_cell(kind, number, held),
+                    lambda kind=kind, number=number, held=held: train_cell(kind, number, held()),
                     force=asked.force,
                 )
             if grid.path(GRID, f"{kind}-{number:02d}").exists():

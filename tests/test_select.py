@@ -203,7 +203,7 @@ def test_the_saved_file_holds_what_the_table_shows(made: Path, tmp_path: Path) -
     found = ul.select([made / "cold", made / "warm"], X, labels=Y, output=tmp_path / "a" / "s.json", **FEW)
     held = json.loads((tmp_path / "a" / "s.json").read_text())
     assert held == json.loads(json.dumps(found.to_dict()))
-    assert held["chosen"]["rankme"] == [str(found.best)] and held["samples"] == 200
+    assert held["chosen"]["nesum"] == [str(found.best)] and held["samples"] == 200
     shown = str(found)
     for name, value in held["runs"][0]["figures"].items():
         if value is not None:
@@ -446,7 +446,7 @@ def test_a_search_leaves_runs_and_finds_the_best_of_them(searching: Searching, t
     chosen = ul.select([t.path for t in found.trials], X[:96], **FEW)
     assert chosen.best == found.best
     for trial, candidate in zip(found.trials, chosen.candidates, strict=True):
-        assert trial.figure == pytest.approx(candidate.figures["rankme"])
+        assert trial.figure == pytest.approx(candidate.figures["nesum"])
         method = ul.load(trial.path).config
         assert (method["method"]["temperature"], method["lr"]) == tuple(trial.options.values())
     held = json.loads((tmp_path / "out" / "search.json").read_text())
@@ -640,7 +640,7 @@ def test_hyperparameters_are_searched_on_the_command_line(
     words += ["--method", "simclr", "--method.width", "16", "--trials", "2", "--out", str(tmp_path / "out")]
     words += ["--encoder", "convnet", "--encoder.width", "8", "--epochs", "1", "--samples", "90"]
     assert cli.main(words) == 0
-    assert "best by rankme: " in capsys.readouterr().out
+    assert "best by nesum: " in capsys.readouterr().out
     config = ul.load(tmp_path / "out" / "trial-001").config
     assert config["method"]["width"] == 16 and config["encoder"]["width"] == 8 and config["epochs"] == 1
 

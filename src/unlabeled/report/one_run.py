@@ -41,7 +41,8 @@ PANELS = {
         "Accuracy of a linear classifier",
         "fitted anew each time, on labels that are only watched; nothing of it reaches the encoder",
     ),
-    "effective_rank": ("Effective rank", "directions the embeddings of a batch use; 1 is a collapse"),
+    "effective_rank": ("Effective rank", "directions the embeddings of a batch use, weak ones too"),
+    "participation_ratio": ("Directions", "that hold the variance of a batch's embeddings; 1 is a line"),
     "feature_spread": ("Feature spread", "1: embeddings point all around; 0: all the same way"),
     "class_entropy": ("Entropy of predicted classes", "1: all classes alike; 0: one class for all"),
     "teacher_agreement": (
@@ -53,7 +54,10 @@ PANELS = {
     "samples_per_second": ("Samples per second", ""),
 }
 """column of metrics.csv → title, and what it means"""
-LAST = ("effective_rank", "feature_spread", "class_entropy", "lr", "samples_per_second")
+LAST = (
+    *("teacher_agreement", "prototype_use", "class_entropy", "effective_rank", "participation_ratio"),
+    *("feature_spread", "lr", "samples_per_second"),
+)
 """panels that follow the loss and whatever else a method wrote"""
 HIDDEN = ("epoch",)
 

@@ -24,8 +24,9 @@ from unlabeled.selection.agreement import LEAST_RUNS, Agreement, agreement
 from unlabeled.selection.embedded import Embedded, Sampling, check_finite, network_of
 from unlabeled.selection.figures import FIGURES, measure
 
-BY = "rankme"
-"""the figure that runs are chosen by when none is named"""
+BY = "nesum"
+"""the figure that runs are chosen by when none is named: of the encoder's features, the one whose order agreed best
+with linear accuracy in the pool where it agreed least (`benchmarks/label_free.py`, docs/benchmarks.md)"""
 CLID = "clid"
 """cluster learnability and intrinsic dimension, each as a z-score among the runs, added up"""
 LEAST_FOR_CLID = 5

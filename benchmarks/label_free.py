@@ -40,8 +40,8 @@ from unlabeled.parts import Encoder
 from unlabeled.report.folder import read_folder
 from unlabeled.selection import FIGURES, agreement
 from unlabeled.selection.embedded import Embedded, Sampling, network_of
-from unlabeled.selection.figures import measure
-from unlabeled.selection.ranking import CLID, zscores
+from unlabeled.selection.figures import CLID, measure
+from unlabeled.selection.ranking import zscores
 
 GRID = "label_free"
 CACHE = Path("/tmp/label_free_cache")

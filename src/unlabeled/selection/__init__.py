@@ -1,8 +1,9 @@
 """Choice without labels: which of several runs, and which hyperparameters."""
 
 from unlabeled.selection.agreement import Agreement, agreement
+from unlabeled.selection.candidates import Candidate, Selection
 from unlabeled.selection.figures import FIGURES, LabelFree
-from unlabeled.selection.ranking import Candidate, Selection, select
+from unlabeled.selection.ranking import select
 from unlabeled.selection.space import read_space, training_options
 from unlabeled.selection.study import Search, Trial, search
 

@@ -11,6 +11,11 @@ from unlabeled import evaluation
 from unlabeled.errors import DataError, OptionError, nearest
 from unlabeled.selection.embedded import Embedded
 
+BY = "nesum"
+"""the figure that runs are chosen by when none is named: of the encoder's features, the one whose order agreed best
+with linear accuracy in the pool where it agreed least (`benchmarks/label_free.py`, docs/benchmarks.md)"""
+CLID = "clid"
+"""cluster learnability and intrinsic dimension, each as a z-score among the runs, added up"""
 CLUSTERS = 100
 """of cluster learnability, and never more than a tenth of the samples"""
 

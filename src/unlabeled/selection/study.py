@@ -29,9 +29,10 @@ from unlabeled.data.draws import derive_seed
 from unlabeled.errors import CollapseError, DataError, NonFiniteError, OptionError, RunError, missing
 from unlabeled.methods import Entry, lookup
 from unlabeled.run import Run, pick_device, read_yaml, whole, write_yaml
+from unlabeled.selection.candidates import aligned, text
 from unlabeled.selection.embedded import Embedded, Sampling, check_finite, network_of
-from unlabeled.selection.figures import FIGURES, check_figure, measure
-from unlabeled.selection.ranking import BY, aligned, check_at, text
+from unlabeled.selection.figures import BY, FIGURES, check_figure, measure
+from unlabeled.selection.ranking import check_at
 from unlabeled.selection.space import Choices, Range, check_training, read_space
 from unlabeled.training.checkpoint import save
 from unlabeled.training.engine import Engine

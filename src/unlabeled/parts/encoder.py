@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from unlabeled.errors import OptionError, nearest
+from unlabeled.errors import OptionError, UserError, nearest
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ class Wrapped(FeatureEncoder):
         self.module = module
         try:
             self.dim = width_of(self, example)
+        except UserError:  # it says what is wrong already
+            raise
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             given = self.prepare(example)
             form = (

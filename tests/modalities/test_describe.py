@@ -41,6 +41,15 @@ def test_a_row_is_its_cells(scaling):
     assert modality.describe(x, hidden)[1:] == said[1:]
 
 
+def test_a_zero_is_told_as_zero_and_a_small_number_as_itself():
+    ink = np.random.default_rng(0).normal(0.3, 0.2, 40).astype(np.float32)
+    ink[::4], ink[1] = 0.0, 0.003
+    table = pa.table({"ink": ink, "rest": 1 - ink})
+    modality = MODALITIES["table"].measure(table, scaling="standard")
+    said = [row.split(",")[0] for row in modality.describe(modality.read(table).fetch(np.arange(5)))]
+    assert said[0] == said[4] == "ink 0" and said[1] == "ink 0.003"
+
+
 def test_parts_of_days_are_told_as_times_of_day_and_durations():
     table = pa.table(
         {

@@ -152,6 +152,8 @@ class Column:
         else:
             knots, scores = self._scores
             numbers = np.interp(cells, scores, knots)
+        # prepared cells have seven digits: what is left of a 0 is no number
+        numbers = np.where(np.abs(numbers) < 1e-6 * self.std, 0.0, numbers)
         return ["–" if np.isnan(n) else written(float(n), self.kind) for n in numbers]
 
     def marginal(self, scaling: str) -> tuple[np.ndarray, np.ndarray]:

@@ -270,7 +270,7 @@ def geometry(engine: Engine, method: Method, source: Source, y: np.ndarray) -> d
         centred = unit - unit.mean(dim=0)
         found[f"{name}_spread"] = ul.evaluation.feature_spread(z)
         alive = bool(centred.abs().max() > 1e-6)
-        found[f"{name}_directions"] = watch.participation_ratio(centred) if alive else 0.0
+        found[f"{name}_directions"] = ul.evaluation.participation_ratio(centred) if alive else 0.0
     for part in method.modules():
         if isinstance(part, Assigning) and part.chosen is not None:
             found["largest_prototype"] = largest(part.chosen)

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from unlabeled.errors import DataError, OptionError
-from unlabeled.evaluation import alignment, arrays, self_cluster, uniformity, uniformity_details
+from unlabeled.evaluation import (
+    alignment,
+    alignment_of_views,
+    arrays,
+    self_cluster,
+    uniformity,
+    uniformity_details,
+)
 
 torch.set_num_threads(1)
 
@@ -127,3 +134,16 @@ def test_one_dimension_has_no_directions_to_clump():
 def test_a_draw_that_is_none_is_refused(option, value):
     with pytest.raises(OptionError, match=option):
         uniformity(draw(9, 3), **{option: value})
+
+
+def test_alignment_of_views_is_the_mean_over_neighbouring_pairs():
+    views = torch.from_numpy(draw(7, 4, 5))
+    pairs = [alignment(views[:, i], views[:, i + 1]) for i in range(3)]
+    assert alignment_of_views(views) == pytest.approx(sum(pairs) / 3)
+    assert alignment_of_views(views[:, :1].expand(-1, 3, -1)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (7, 1, 5)])
+def test_views_that_are_not_grouped_have_no_alignment(shape):
+    with pytest.raises(DataError, match="at least 2 views"):
+        alignment_of_views(torch.zeros(shape))

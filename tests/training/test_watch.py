@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unlabeled.evaluation import participation_ratio
 from unlabeled.methods import Output
 from unlabeled.parts import PrototypeHead, Prototypes, Teacher
 from unlabeled.training import watch
-from unlabeled.training.watch import Reading, participation_ratio, prototype_use, read, teacher_agreement
+from unlabeled.training.watch import Reading, prototype_use, read, teacher_agreement
 
 
 class Choosing(nn.Module):

@@ -14,7 +14,13 @@ from unlabeled.evaluation.dimensionality import (
     local_intrinsic_dimension_details,
 )
 from unlabeled.evaluation.few_shot import FewShot, few_shot, few_shot_details
-from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity, uniformity_details
+from unlabeled.evaluation.hypersphere import (
+    alignment,
+    alignment_of_views,
+    self_cluster,
+    uniformity,
+    uniformity_details,
+)
 from unlabeled.evaluation.intervals import balanced_accuracy_interval, bootstrap_interval, seed_interval
 from unlabeled.evaluation.jackknife import jackknife_interval, left_out
 from unlabeled.evaluation.layers import LayerProbe, layer_probe
@@ -82,6 +88,7 @@ __all__ = [
     "Spectrum",
     "Validity",
     "alignment",
+    "alignment_of_views",
     "alpha_req",
     "alpha_req_details",
     "balanced_accuracy_interval",

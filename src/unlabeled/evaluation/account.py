@@ -20,11 +20,11 @@ from unlabeled.evaluation.clustering import clustering_details
 from unlabeled.evaluation.decomposition import Spectrum, decompose
 from unlabeled.evaluation.dimensionality import KEPT, intrinsic_dimension_details
 from unlabeled.evaluation.few_shot import few_shot_details
-from unlabeled.evaluation.hypersphere import alignment, self_cluster, uniformity
+from unlabeled.evaluation.hypersphere import alignment_of_views, self_cluster, uniformity
 from unlabeled.evaluation.intervals import balanced_accuracy_interval, bootstrap_interval
 from unlabeled.evaluation.jackknife import Q95, jackknife_interval, left_out
 from unlabeled.evaluation.leakage import leakage
-from unlabeled.evaluation.learnability import cluster_learnability_details
+from unlabeled.evaluation.learnability import cluster_learnability_details, clusters_for
 from unlabeled.evaluation.lidar import lidar
 from unlabeled.evaluation.linear import linear_probe_details
 from unlabeled.evaluation.neighbours import knn_details
@@ -42,8 +42,6 @@ NEIGHBOURS, RANKED = (100_000, 10_000), (20_000, 2_000)
 seed"""
 WIDEST = 1_024
 """columns above which the raw input gets no spectrum: decomposing it would take longer than everything else"""
-CLUSTERS = 100
-"""clusters to be learnt at most; a twentieth of the samples where they are few"""
 LEAST = 100
 """samples below which a figure without labels gets no interval: a tenth of them says too little"""
 UNEVEN = 1.5
@@ -82,7 +80,7 @@ PAIRED: Mapping[str, Callable[[Tensor], float]] = {
     "self_cluster": self_cluster,
 }
 OF_VIEWS: Mapping[str, Callable[[Tensor], float]] = {
-    "alignment": lambda views: alignment(views[:, 0], views[:, 1]),
+    "alignment": alignment_of_views,
     "lidar": lidar,
 }
 
@@ -113,8 +111,8 @@ def score(
     - with labels that are quantities (floats with fractions): `regression_probe`, R², chance 0.
     - always, of up to 5,000 train samples drawn by `seed`: `effective_rank`, `rankme`, `participation_ratio`,
       `alpha_req` (of the raw input up to 1,024 columns); of up to 2,000 of them `feature_spread`, `uniformity`,
-      `self_cluster`, `intrinsic_dimension`, `cluster_learnability`; with views `alignment` (of the first two)
-      and `lidar`.
+      `self_cluster`, `intrinsic_dimension`, `cluster_learnability`; with views `alignment` (of
+      neighbouring ones) and `lidar`.
 
     95 % intervals: Wilson's for shares of test samples and of `cluster_learnability`, over the draws for `few_shot`,
     over queries for `retrieval`, over test samples for `regression_probe` and `balanced_linear_probe`, that of a
@@ -359,7 +357,7 @@ def _intrinsic_dimension(z: Tensor) -> Figure:
 
 def _cluster_learnability(z: Tensor) -> Figure:
     """The interval is Wilson's for the share of points predicted right, the clusters taken as they are."""
-    found = cluster_learnability_details(z, clusters=max(2, min(CLUSTERS, len(z) // 20)))
+    found = cluster_learnability_details(z, clusters=clusters_for(len(z)))
     predicted = found.used - 1
     return Figure(found.value, wilson_interval(round(found.value * predicted), predicted))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from unlabeled.errors import DataError
@@ -35,6 +36,19 @@ def alignment(z1: Features, z2: Features) -> float:
         views = unit_rows(exact(rows)), unit_rows(exact(other[start : start + len(rows)].to(rows.device)))
         total += float((views[0] - views[1]).square().sum())
     return total / len(one)
+
+
+def alignment_of_views(views: Float[Tensor, "samples views dim"]) -> float:
+    """`alignment` over neighbouring views of each sample: as many pairs as there are views, less one.
+
+    Shapes: (samples, views, dim), the views of a sample along the second axis, as `lidar` takes them.
+    Refused: other shapes, fewer than 2 views, and what `alignment` refuses.
+    """
+    if views.ndim != 3 or views.shape[1] < 2:
+        raise DataError(
+            f"views has shape {tuple(views.shape)}: (samples, views, dim) with at least 2 views is needed"
+        )
+    return alignment(views[:, :-1].flatten(0, 1), views[:, 1:].flatten(0, 1))
 
 
 def uniformity(z: Features, *, sample_size: int = SAMPLE_SIZE, seed: int = 0) -> float:

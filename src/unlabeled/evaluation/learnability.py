@@ -9,6 +9,14 @@ from unlabeled.errors import OptionError
 from unlabeled.evaluation.arrays import Features, blocks, features, unit_rows
 from unlabeled.evaluation.sample import SAMPLE_SIZE, Estimate, distinct, draw
 
+MOST, LEAST_SAMPLES = 100, 10
+"""clusters where no number of classes is expected: at most so many, of at least so many samples on average"""
+
+
+def clusters_for(samples: int) -> int:
+    """How many clusters are to be learnt where nothing is known of the classes."""
+    return max(2, min(MOST, samples // LEAST_SAMPLES))
+
 
 def cluster_learnability(
     z: Features, *, clusters: int = 100, sample_size: int = SAMPLE_SIZE, seed: int = 0

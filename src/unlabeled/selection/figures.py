@@ -9,6 +9,7 @@ from typing import Literal
 
 from unlabeled import evaluation
 from unlabeled.errors import DataError, OptionError, nearest
+from unlabeled.evaluation.learnability import clusters_for
 from unlabeled.selection.embedded import Embedded
 
 BY = "nesum"
@@ -16,8 +17,6 @@ BY = "nesum"
 with linear accuracy in the pool where it agreed least (`benchmarks/label_free.py`, docs/benchmarks.md)"""
 CLID = "clid"
 """cluster learnability and intrinsic dimension, each as a z-score among the runs, added up"""
-CLUSTERS = 100
-"""of cluster learnability, and never more than a tenth of the samples"""
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,6 @@ class LabelFree:
         return {"larger": value, "smaller": -value, "near 1": -abs(value - 1)}[self.better]
 
 
-def _learnability(e: Embedded) -> float:
-    return evaluation.cluster_learnability(e.z, clusters=max(2, min(CLUSTERS, len(e.z) // 10)))
-
-
-def _alignment(e: Embedded) -> float:
-    """Over neighbouring views of each sample: as many pairs as there are views, less one."""
-    return evaluation.alignment(e.views[:, :-1].flatten(0, 1), e.views[:, 1:].flatten(0, 1))
-
-
 FIGURES: Mapping[str, LabelFree] = {
     "rankme": LabelFree(lambda e: evaluation.rankme(e.spectrum)),
     "effective_rank": LabelFree(lambda e: evaluation.effective_rank(e.spectrum)),
@@ -50,11 +40,13 @@ FIGURES: Mapping[str, LabelFree] = {
     "participation_ratio": LabelFree(lambda e: evaluation.participation_ratio(e.spectrum)),
     "alpha_req": LabelFree(lambda e: evaluation.alpha_req(e.spectrum), "near 1"),
     "lidar": LabelFree(lambda e: evaluation.lidar(e.views)),
-    "cluster_learnability": LabelFree(_learnability),
+    "cluster_learnability": LabelFree(
+        lambda e: evaluation.cluster_learnability(e.z, clusters=clusters_for(len(e.z)))
+    ),
     "intrinsic_dimension": LabelFree(lambda e: evaluation.intrinsic_dimension(e.z)),
     "self_cluster": LabelFree(lambda e: evaluation.self_cluster(e.z), "smaller"),
     "uniformity": LabelFree(lambda e: evaluation.uniformity(e.z), "smaller"),
-    "alignment": LabelFree(_alignment, "smaller"),
+    "alignment": LabelFree(lambda e: evaluation.alignment_of_views(e.views), "smaller"),
     "feature_spread": LabelFree(lambda e: evaluation.feature_spread(e.z)),
 }
 

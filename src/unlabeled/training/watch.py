@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unlabeled.evaluation import effective_rank, feature_spread
+from unlabeled.evaluation import decompose, effective_rank, feature_spread, participation_ratio
 from unlabeled.methods.contract import Output
 from unlabeled.parts import Assigning, Teacher, gather
 
@@ -84,25 +84,17 @@ def read(output: Output, prototypes: float | None = None, *, rows: int = 256) ->
     entropy of logits. `prototypes`: how evenly they were used, where there are any."""
     z = F.normalize(output.embeddings[0].detach()[:rows].float(), dim=1)
     centred = z - z.mean(dim=0)
-    alive = bool(centred.abs().max() > 1e-6)
+    # one decomposition for both; rows that are all the same have no direction
+    spectrum = decompose(centred) if bool(centred.abs().max() > 1e-6) else None
     return Reading(
-        effective_rank(centred) if alive else 1.0,
+        1.0 if spectrum is None else effective_rank(spectrum),
         feature_spread(z),
-        participation_ratio(centred) if alive else 1.0,
+        1.0 if spectrum is None else participation_ratio(spectrum),
         len(z),
         len(output.embeddings),
         None if output.logits is None else entropy(output.logits),
         prototypes,
     )
-
-
-def participation_ratio(centred: Tensor) -> float:
-    """(Σλ)² / Σλ², with λ the eigenvalues of the covariance: 1 on a line, d where d directions vary alike.
-
-    Of the traces of the rows' products, which need no decomposition.
-    """
-    products = centred.double() @ centred.double().T
-    return float(products.trace().square() / products.square().sum())
 
 
 def entropy(logits: Tensor) -> float:

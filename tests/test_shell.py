@@ -54,3 +54,13 @@ def test_pretrain_embed_and_evaluate_from_the_shell(
     card = json.loads(Path(scores).read_text())
     assert card["knn"]["value"] > card["knn"]["chance"] - 0.1
     assert {"raw", "untrained"} <= set(card["knn"])
+    for name in (
+        "linear_probe",
+        "few_shot",
+        "retrieval",
+        "clustering",
+        "rankme",
+        "feature_spread",
+        "alignment",
+    ):
+        assert card[name]["value"] == card[name]["value"] and card[name]["untrained"] is not None, name

@@ -19,6 +19,7 @@ from unlabeled.data.rows import Rows, features, passes
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError
 from unlabeled.evaluation import Scorecard, Seen, score
+from unlabeled.evaluation.sampling import some_rows
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Modality
 
@@ -194,7 +195,7 @@ def viewed(
     modality: Modality, encoder: nn.Module, source: Source, device: torch.device | str
 ) -> Float[Tensor, "samples views dim"]:
     """Features of some samples, each changed strongly in several ways; the encoder in evaluation mode."""
-    chosen = np.sort(np.random.default_rng(SEED).permutation(len(source))[:VIEWED])
+    chosen = some_rows(len(source), VIEWED, SEED)
     batch = Rows(source)[chosen].to(device)
     places = chosen if source.whole else np.arange(len(chosen))
     training = encoder.training

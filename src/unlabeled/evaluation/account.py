@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from unlabeled.errors import DataError, OptionError
@@ -31,6 +30,7 @@ from unlabeled.evaluation.neighbours import knn_details
 from unlabeled.evaluation.power_law import alpha_req
 from unlabeled.evaluation.regression import regression_probe_details
 from unlabeled.evaluation.retrieval import retrieval_details
+from unlabeled.evaluation.sampling import some_rows
 from unlabeled.evaluation.scorecard import Figure, Scorecard
 from unlabeled.evaluation.spectrum import effective_rank, participation_ratio, rankme
 from unlabeled.evaluation.units import feature_spread
@@ -227,7 +227,9 @@ def _classes(draft: _Draft, train_labels: Labels, test_labels: Labels, k: int) -
         return Figure(found.balanced_accuracy, interval, 1 / len(found.per_class))
 
     def some(name: str, most: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        known, asked = (_drawn(len(rows), n, draft.seed) for rows, n in zip((y, y_test), most, strict=True))
+        known, asked = (
+            some_rows(len(rows), n, draft.seed) for rows, n in zip((y, y_test), most, strict=True)
+        )
         if len(known) < len(y) or len(asked) < len(y_test):
             draft.note(
                 f"{name}: {_of(len(asked), len(y_test))} of test, {_of(len(known), len(y))} of train (seed "
@@ -327,7 +329,7 @@ def _unlabelled(draft: _Draft) -> None:
         for name, one in draft.seen.items()
     }
     samples, width = given[""].shape
-    spectrum, pairs = (_drawn(samples, most, draft.seed) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
+    spectrum, pairs = (some_rows(samples, most, draft.seed) for most in (SPECTRUM_ROWS, PAIRS_ROWS))
     narrow = {name: z for name, z in given.items() if name != "raw" or z.shape[1] <= WIDEST}
     if len(narrow) < len(given):
         draft.note(
@@ -360,11 +362,6 @@ def _cluster_learnability(z: Tensor) -> Figure:
     found = cluster_learnability_details(z, clusters=clusters_for(len(z)))
     predicted = found.used - 1
     return Figure(found.value, wilson_interval(round(found.value * predicted), predicted))
-
-
-def _drawn(samples: int, most: int, seed: int) -> Int64[np.ndarray, " drawn"]:
-    """All rows, or `most` of them drawn by the seed, in their order."""
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:most])
 
 
 def _of(rows: int, samples: int) -> str:

@@ -1,9 +1,14 @@
-"""A part of the samples in which every group keeps its share."""
+"""A part of the samples, drawn by a seed: any, or one in which every group keeps its share."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int64, Shaped
+
+
+def some_rows(samples: int, most: int, seed: int) -> Int64[np.ndarray, " rows"]:
+    """Places of `most` of so many samples, in their order; all of them where there are no more."""
+    return np.sort(np.random.default_rng(seed).permutation(samples)[:most])
 
 
 def stratified_rows(

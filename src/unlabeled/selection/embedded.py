@@ -17,6 +17,7 @@ from unlabeled.data.rows import features, passes
 from unlabeled.data.source import Source
 from unlabeled.errors import DataError, OptionError, RunError
 from unlabeled.evaluation import Spectrum, decompose
+from unlabeled.evaluation.sampling import some_rows
 from unlabeled.methods import Method, lookup
 from unlabeled.methods.contract import Branch
 from unlabeled.modalities.contract import Modality
@@ -44,8 +45,7 @@ class Sampling:
 
     def rows(self, count: int, most: int | None = None) -> Int64[np.ndarray, " chosen"]:
         """The places of at most `most` (None: `samples`) of `count` samples, in their order."""
-        order = np.random.default_rng(self.seed).permutation(count)
-        return np.sort(order[: self.samples if most is None else most])
+        return some_rows(count, self.samples if most is None else most, self.seed)
 
 
 class Embedded:
